@@ -1,0 +1,170 @@
+"""What the stages need from outside. Adapters live in encoder, speech, store and app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxasr.events import (
+    ConsistentStatus,
+    Event,
+    Outcome,
+    Payload,
+    PayloadRef,
+    TurnKey,
+    TurnText,
+)
+from ctxasr.hypotheses import Phrase, Recognition
+
+Vector = NDArray[np.float32]
+Matrix = NDArray[np.float32]
+Samples = NDArray[np.int16]
+"""16 kHz, mono."""
+
+
+class EventStore(Protocol):
+    """The event-status table. Every write returns the item as it is after the write.
+
+    All methods raise StoreUnavailable when the answer did not come: perhaps written.
+    """
+
+    async def open_key(
+        self, turn: TurnKey, wrapped_key: bytes, expires_at_s: int
+    ) -> ConsistentStatus:
+        """Set the wrapped data key if the turn has none; the returned item names the winner's."""
+        ...
+
+    async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
+        """Note the event and the reference of its payload; a repetition changes nothing."""
+        ...
+
+    async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
+        """Own the turn if it is neither owned nor settled; whoever owns it stands in the item."""
+        ...
+
+    async def settle(
+        self,
+        turn: TurnKey,
+        outcome: Outcome,
+        *,
+        owner: str | None,
+        ref: PayloadRef | None = None,
+    ) -> ConsistentStatus:
+        """Fix the outcome, once, if `owner` still owns the turn; later calls change nothing.
+
+        MISSED and DISCARDED also remove the wrapped key: every payload is unreadable at once.
+        """
+        ...
+
+    async def read(self, turn: TurnKey) -> ConsistentStatus | None:
+        """The item by a strongly consistent read; None when there is none or it has expired."""
+        ...
+
+    async def turns(self, customer: str) -> list[ConsistentStatus]:
+        """All unsettled turns of a customer: what the sweep looks at."""
+        ...
+
+    async def link(self, turn: TurnKey, token: str, expires_at_s: int) -> None:
+        """Note that `token` was handed out by `turn`."""
+        ...
+
+    async def follow(self, customer: str, token: str) -> TurnKey | None:
+        """The turn that handed out `token` to this customer."""
+        ...
+
+
+class PayloadVault(Protocol):
+    """The payload table and the data keys: texts go in clear and lie encrypted."""
+
+    async def new_key(self, turn: TurnKey) -> bytes:
+        """A fresh data key for the turn, wrapped."""
+        ...
+
+    async def put(self, wrapped_key: bytes, payload: Payload) -> None: ...
+
+    async def put_blob(
+        self, wrapped_key: bytes, turn: TurnKey, ref: PayloadRef, blob: bytes, expires_at_s: int
+    ) -> None:
+        """Store bytes (a context embedding) under the same protection."""
+        ...
+
+    async def get(
+        self, wrapped_key: bytes, turn: TurnKey, refs: Sequence[PayloadRef]
+    ) -> list[Payload]:
+        """Read with strong consistency and decrypt, in the order of `refs`.
+
+        Raises:
+            PayloadUnreadable: one is missing, expired, shredded or was tampered with.
+        """
+        ...
+
+    async def get_blob(self, wrapped_key: bytes, turn: TurnKey, ref: PayloadRef) -> bytes: ...
+
+    async def delete(self, turn: TurnKey, refs: Sequence[PayloadRef]) -> None: ...
+
+
+class ContextEncoder(Protocol):
+    """Turns dialogue into vectors. Cancelling the task stops the computation soon."""
+
+    async def encode(self, turn: TurnText, past: Matrix) -> Vector:
+        """The vector of this turn after the turns in `past` (n, d); returns (d,)."""
+        ...
+
+    async def embed_phrases(self, phrases: Sequence[Phrase]) -> Matrix:
+        """Rows whose product with a context vector is the phrase's log odds; returns (n + 1, d).
+
+        Row 0 stands for 'none of these'.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Words `start` to `end` (exclusive) of hypothesis `hypothesis` sound like phrase `phrase`.
+
+    `cost` is the weighted phone edit distance divided by the phrase's length in phones: 0 means
+    the same sound, 1 about as far as any other phrase of that length.
+    """
+
+    hypothesis: int
+    start: int
+    end: int
+    phrase: int
+    cost: float
+
+
+class PhraseAligner(Protocol):
+    """Finds where in the hypotheses a phrase may have been said."""
+
+    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]: ...
+
+
+class Recognizer(Protocol):
+    """Speech to hypotheses."""
+
+    async def recognize(self, samples: Samples) -> Recognition: ...
+
+
+class Clock(Protocol):
+    """Time as the deadlines see it."""
+
+    def now_ms(self) -> float:
+        """Milliseconds since 1970."""
+        ...
+
+    def timer_s(self, duration_ms: float) -> float:
+        """Seconds of the event loop that `duration_ms` of this clock take."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What happened when, in names and numbers, never in texts."""
+
+    def point(self, name: str, turn: TurnKey, **facts: Any) -> None: ...
+
+    def span(self, name: str, turn: TurnKey, **facts: Any) -> AbstractContextManager[None]: ...

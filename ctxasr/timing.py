@@ -1,0 +1,75 @@
+"""Durations, the compute window, and the deadline under which a context embedding is made.
+
+The compute window runs from the expect-speech directive to the end of the reply, or to the
+customer's barge-in. Inside it the context model costs nobody any time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+Milliseconds = float
+
+SPEECH_WORDS_PER_S: Final = 2.7
+"""English speech synthesis: about 160 words a minute."""
+
+SPEECH_PAUSE_MS: Final = 250.0
+"""Lead-in and tail of one spoken reply."""
+
+REPLY_MS_MAX: Final = 240_000.0
+"""Longest reply that keeps a window open: Alexa's limit for one speech output."""
+
+_DURATION: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
+_UNIT_MS: Final = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
+
+
+def parse_duration_ms(text: str) -> Milliseconds:
+    """Read "120ms", "2s", "1.5m" or "1h".
+
+    Raises:
+        ValueError: for anything else, negative durations and bare numbers included.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'{text[:40]!r} is no duration; write for example "120ms" or "2s"')
+    return float(match["number"]) * _UNIT_MS[match["unit"]]
+
+
+def format_duration(duration_ms: Milliseconds) -> str:
+    """The shortest exact form that `parse_duration_ms` reads back."""
+    if duration_ms >= 1_000 and (duration_ms / 100).is_integer():
+        return f"{duration_ms / 1_000:g}s"
+    return f"{duration_ms:g}ms"
+
+
+def spoken_ms(text: str) -> Milliseconds:
+    """How long a synthesiser needs to say `text`: an estimate for when there is no audio."""
+    words = len(text.split())
+    return min(REPLY_MS_MAX, SPEECH_PAUSE_MS + 1_000.0 * words / SPEECH_WORDS_PER_S)
+
+
+@dataclass(slots=True)
+class Deadline:
+    """An instant that may still move closer, never further: a barge-in shortens the window.
+
+    `opened_ms` and `at_ms` are instants on one clock.
+    """
+
+    opened_ms: Milliseconds
+    at_ms: Milliseconds
+
+    @property
+    def window_ms(self) -> Milliseconds:
+        return max(0.0, self.at_ms - self.opened_ms)
+
+    def left_ms(self, now_ms: Milliseconds) -> Milliseconds:
+        return max(0.0, self.at_ms - now_ms)
+
+    def shorten(self, at_ms: Milliseconds) -> bool:
+        """Move the deadline to `at_ms` if that is earlier; says whether it moved."""
+        if at_ms >= self.at_ms:
+            return False
+        self.at_ms = at_ms
+        return True
