@@ -34,6 +34,7 @@ from pydantic.alias_generators import to_camel
 
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.hypotheses import PHRASE_CHARS_MAX
+from ctxasr.timing import spoken_ms
 
 TEXT_BYTES_MAX: Final = 16_384
 """One utterance or reply, UTF-8. A spoken minute is about 1 kB."""
@@ -47,6 +48,7 @@ MESSAGE_BYTES_MAX: Final = 262_144
 SERVICE_PAYLOADS_MAX: Final = 16
 """Service payloads that one turn may announce."""
 
+Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -81,8 +83,8 @@ class Wire(BaseModel):
 
 
 class Header(Wire):
-    namespace: Identifier
-    name: Identifier
+    namespace: Name
+    name: Name
     message_id: Identifier
     dialog_request_id: Identifier | None = None
     correlation_token: str | None = None
@@ -316,23 +318,26 @@ class EventKey:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event as the status table holds it: name, time, and one number where it has one.
+    """An event as the status table holds it: name, time, and what little belongs to it.
 
-    The number is the announced service payloads of ExpectSpeech and the duration in ms of Reply.
+    `number` is the announced service payloads of ExpectSpeech and the duration in ms of Reply;
+    `token` is what a Recognize echoes of the turn that asked.
     """
 
     name: str
     at_ms: int
     number: int | None = None
+    token: str = ""
 
     def __str__(self) -> str:
-        tail = "" if self.number is None else f" {self.number}"
-        return f"{self.name} {self.at_ms}{tail}"
+        number = "-" if self.number is None else str(self.number)
+        tail = [number, self.token] if self.token else [] if number == "-" else [number]
+        return " ".join([self.name, str(self.at_ms), *tail])
 
     @classmethod
     def parse(cls, text: str) -> Mark:
-        name, at_ms, *rest = text.split(" ")
-        return cls(name, int(at_ms), int(rest[0]) if rest else None)
+        name, at_ms, number, token = [*text.split(" ", 3), "-", ""][:4]
+        return cls(name, int(at_ms), None if number == "-" else int(number), token)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -458,15 +463,19 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
     kind: PayloadKind | None = None
     label = ""
     initiator: str | None = None
+    echoed = ""
     match body:
         case ExpectSpeech():
             number, initiator = record.service_payloads, token_of(body.initiator)
         case Recognize():
             initiator = token_of(body.initiator)
+            echoed = initiator or ""
         case Utterance():
             kind, texts = PayloadKind.UTTERANCE, (body.text,)
         case Reply():
             kind, texts, number = PayloadKind.REPLY, (body.text,), body.duration_in_milliseconds
+            if number is None:
+                number = round(spoken_ms(body.text))
         case Entities():
             kind, texts, label = PayloadKind.ENTITIES, body.values, body.kind
         case ScreenList():
@@ -481,7 +490,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
         ref = PayloadRef(kind, short_hash(header.message_id))
         expires_at_s = record.received_at // 1000 + payload_ttl_s
         payload = Payload(turn, ref, texts, expires_at_s, label)
-    mark = Mark(header.full_name, record.received_at, number)
+    mark = Mark(header.full_name, record.received_at, number, echoed)
     return Event(EventKey(turn, header.message_id), record.device, mark, payload, initiator)
 
 

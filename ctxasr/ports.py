@@ -36,7 +36,10 @@ class EventStore(Protocol):
     async def open_key(
         self, turn: TurnKey, wrapped_key: bytes, expires_at_s: int
     ) -> ConsistentStatus:
-        """Set the wrapped data key if the turn has none; the returned item names the winner's."""
+        """Set the wrapped data key if the turn has none; the returned item names the winner's.
+
+        A settled turn gets no key any more: its item comes back as it is.
+        """
         ...
 
     async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
@@ -85,6 +88,10 @@ class PayloadVault(Protocol):
         """A fresh data key for the turn, wrapped."""
         ...
 
+    def held_key(self, turn: TurnKey) -> bytes | None:
+        """The turn's wrapped key, if this process has it open already."""
+        ...
+
     async def put(self, wrapped_key: bytes, payload: Payload) -> None: ...
 
     async def put_blob(
@@ -125,10 +132,12 @@ class ContextEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Words `start` to `end` (exclusive) of hypothesis `hypothesis` sound like phrase `phrase`.
+    """Words `start` to `end` (exclusive) of hypothesis `hypothesis` may have been phrase `phrase`.
 
-    `cost` is the weighted phone edit distance divided by the phrase's length in phones: 0 means
-    the same sound, 1 about as far as any other phrase of that length.
+    `cost` is the weighted phone edit distance between the words and the phrase, in substituted
+    phones; `phones` is the phrase's length. `gain` says how much nearer the whole text with the
+    phrase comes to what a phone loop heard than the plain text does, in the same unit; None
+    without a phone loop.
     """
 
     hypothesis: int
@@ -136,12 +145,16 @@ class Match:
     end: int
     phrase: int
     cost: float
+    phones: int
+    gain: float | None
 
 
 class PhraseAligner(Protocol):
-    """Finds where in the hypotheses a phrase may have been said."""
+    """Finds where in the hypotheses a phrase may have been said, by word and by sound."""
 
-    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]: ...
+    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+        """The best matches of `phrases` (normalised texts), a bounded number of them."""
+        ...
 
 
 class Recognizer(Protocol):

@@ -73,3 +73,22 @@ class Deadline:
             return False
         self.at_ms = at_ms
         return True
+
+
+def compute_window(
+    *,
+    expect_speech_ms: Milliseconds,
+    reply_began_ms: Milliseconds | None,
+    reply_ms: Milliseconds,
+    reply_ended_ms: Milliseconds | None,
+) -> Deadline:
+    """From the expect-speech directive to the end of the reply, all instants on one clock.
+
+    The reply is taken to begin with the directive where nobody said when it began; an end that
+    was reported (finished, interrupted) comes before the estimate.
+    """
+    began_ms = expect_speech_ms if reply_began_ms is None else reply_began_ms
+    deadline = Deadline(expect_speech_ms, began_ms + min(reply_ms, REPLY_MS_MAX))
+    if reply_ended_ms is not None:
+        deadline.shorten(reply_ended_ms)
+    return deadline

@@ -1,0 +1,231 @@
+"""Settings, and the only places where adapters are put behind ports.
+
+    aws(settings)      DynamoDB and KMS at an endpoint, or under the usual AWS settings
+    local(settings)    the same on a server of our own, on loopback, for as long as it is needed
+
+Everything heavy (torch, aioboto3, moto, PocketSphinx) is imported here, when it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from ctxasr.errors import InputError
+from ctxasr.events import TurnKey, TurnText
+from ctxasr.hypotheses import Phrase
+from ctxasr.pipeline import PAYLOAD_TTL_S, READ_BUDGET_MS, Ports
+from ctxasr.ports import (
+    Clock,
+    ContextEncoder,
+    EventStore,
+    Matrix,
+    PayloadVault,
+    PhraseAligner,
+    Recognizer,
+    Telemetry,
+    Vector,
+)
+from ctxasr.trigger import GRACE_MS
+
+TABLE_PREFIX: Final = "ctxasr"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What differs between installations. `endpoint_url` None means the usual AWS settings."""
+
+    endpoint_url: str | None = None
+    kms_endpoint_url: str | None = None
+    region: str | None = None
+    table_prefix: str = TABLE_PREFIX
+    payload_ttl_s: int = PAYLOAD_TTL_S
+    read_budget_ms: float = READ_BUDGET_MS
+    grace_ms: float = GRACE_MS
+    encoder_weights: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """CTXASR_ENDPOINT_URL, CTXASR_TABLE_PREFIX, CTXASR_PAYLOAD_TTL_S, CTXASR_READ_BUDGET_MS.
+
+        Raises:
+            InputError: a number is none.
+        """
+        get = environment.get
+        try:
+            return cls(
+                endpoint_url=get("CTXASR_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_DYNAMODB"),
+                kms_endpoint_url=get("CTXASR_KMS_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_KMS"),
+                table_prefix=get("CTXASR_TABLE_PREFIX", TABLE_PREFIX),
+                payload_ttl_s=int(get("CTXASR_PAYLOAD_TTL_S", PAYLOAD_TTL_S)),
+                read_budget_ms=float(get("CTXASR_READ_BUDGET_MS", READ_BUDGET_MS)),
+            )
+        except ValueError:
+            raise InputError(
+                "CTXASR_PAYLOAD_TTL_S and CTXASR_READ_BUDGET_MS must be numbers"
+            ) from None
+
+
+class SystemClock:
+    """Wall-clock time."""
+
+    def now_ms(self) -> float:
+        return time.time() * 1_000.0
+
+    def timer_s(self, duration_ms: float) -> float:
+        return duration_ms / 1_000.0
+
+
+class Silence:
+    """Telemetry that goes nowhere."""
+
+    def point(self, name: str, turn: TurnKey, **facts: Any) -> None:
+        pass
+
+    @contextmanager
+    def span(self, name: str, turn: TurnKey, **facts: Any) -> Iterator[None]:
+        yield
+
+
+class DelayedEncoder:
+    """A context encoder made slower on purpose, to see a deadline missed."""
+
+    def __init__(self, encoder: ContextEncoder, delay_ms: float, clock: Clock):
+        self._encoder, self._delay_ms, self._clock = encoder, delay_ms, clock
+
+    async def encode(self, turn: TurnText, past: Matrix) -> Vector:
+        await asyncio.sleep(self._clock.timer_s(self._delay_ms))
+        return await self._encoder.encode(turn, past)
+
+    async def embed_phrases(self, phrases: Sequence[Phrase]) -> Matrix:
+        return await self._encoder.embed_phrases(phrases)
+
+
+class Traced:
+    """Any port with a span round each of its async methods, named `port.method`."""
+
+    def __init__(self, target: object, port: str, telemetry: Telemetry):
+        self._target, self._port, self._telemetry = target, port, telemetry
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if not asyncio.iscoroutinefunction(method):
+            return method
+
+        @functools.wraps(method)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            found = [v for v in (*args, *kwargs.values()) if isinstance(v, TurnKey)]
+            found += [v.key.turn for v in args if hasattr(v, "key")]
+            found += [v.turn for v in args if hasattr(v, "turn")]
+            turn = found[0] if found else TurnKey("", "")
+            with self._telemetry.span(f"{self._port}.{name}", turn):
+                return await method(*args, **kwargs)
+
+        return call
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The pipeline's ports, and how to get a recogniser, made when first asked for."""
+
+    ports: Ports
+    recognizer: Callable[[], Recognizer] = field(repr=False)
+
+
+@functools.cache
+def default_encoder(weights: Path | None = None) -> ContextEncoder:
+    """The trained context encoder; loading takes a second or two, once a process."""
+    from ctxasr.encoder.adapter import TorchContextEncoder
+
+    return TorchContextEncoder.load(weights)
+
+
+@functools.cache
+def default_recognizer() -> Recognizer:
+    """PocketSphinx with its stock model; loading takes half a second, once a process."""
+    from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
+
+    return PocketSphinxRecognizer()
+
+
+@functools.cache
+def default_aligner() -> PhraseAligner:
+    """Alignment by CMUdict's pronunciations and the grapheme-to-phoneme model."""
+    from ctxasr.speech.align import SoundAligner
+    from ctxasr.speech.pronounce import Pronouncer
+
+    return SoundAligner(Pronouncer())
+
+
+@asynccontextmanager
+async def aws(
+    settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[App]:
+    """The pipeline over DynamoDB and KMS; makes tables and key where they are missing.
+
+    Raises:
+        StoreUnavailable: the endpoint does not answer; its message names it.
+    """
+    from ctxasr.store.local import Endpoint, clients, ensure_key, ensure_tables
+    from ctxasr.store.schema import Tables
+
+    endpoint = Endpoint(settings.endpoint_url, settings.kms_endpoint_url, settings.region)
+    tables = Tables.named(settings.table_prefix)
+    async with clients(endpoint) as (dynamodb, kms):
+        await ensure_tables(dynamodb, tables)
+        await ensure_key(kms)
+        yield _compose(settings, dynamodb, kms, clock, telemetry)
+
+
+@asynccontextmanager
+async def local(
+    settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[App]:
+    """The pipeline over a DynamoDB and KMS server that lives as long as this context."""
+    from ctxasr.store.local import LocalAws, clients
+    from ctxasr.store.schema import Tables
+
+    async with (
+        LocalAws(Tables.named(settings.table_prefix)) as server,
+        clients(server.endpoint) as (dynamodb, kms),
+    ):
+        yield _compose(settings, dynamodb, kms, clock, telemetry)
+
+
+def _compose(
+    settings: Settings,
+    dynamodb: Any,
+    kms: Any,
+    clock: Clock | None,
+    telemetry: Telemetry | None,
+) -> App:
+    from ctxasr.store.dynamodb import DynamoEventStore
+    from ctxasr.store.local import KEY_ALIAS
+    from ctxasr.store.schema import Tables
+    from ctxasr.store.vault import KmsVault
+
+    clock, tables = clock or SystemClock(), Tables.named(settings.table_prefix)
+    store: EventStore = DynamoEventStore(dynamodb, tables, clock)
+    vault: PayloadVault = KmsVault(dynamodb, kms, tables, KEY_ALIAS, clock)
+    if telemetry is not None:
+        store = cast(EventStore, Traced(store, "status", telemetry))
+        vault = cast(PayloadVault, Traced(vault, "payload", telemetry))
+    ports = Ports(
+        store=store,
+        vault=vault,
+        encoder=default_encoder(settings.encoder_weights),
+        aligner=default_aligner(),
+        clock=clock,
+        telemetry=telemetry or Silence(),
+        payload_ttl_s=settings.payload_ttl_s,
+        read_budget_ms=settings.read_budget_ms,
+        grace_ms=settings.grace_ms,
+    )
+    return App(ports, default_recognizer)

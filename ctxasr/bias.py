@@ -1,0 +1,152 @@
+"""What the answer may be: phrases named by the context, each with its weight and its signal.
+
+A list says whole names ("Meg Bauer", "kitchen light"), the customer says a part ("Bauer", "the
+kitchen one"). So each name stands for itself and for the parts that tell it from the others.
+
+The weights are log probabilities over all phrases and 'none of these', from the context encoder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxasr.events import TurnText
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+
+GENERIC_SIGNAL: Final = "expect_speech"
+"""The signal of answers that any question may get."""
+
+GENERIC_ANSWERS: Final = (
+    "yes", "no", "yeah", "nope", "yes please", "no thanks", "okay", "sure", "cancel", "stop",
+    "never mind", "go back", "the first one", "the second one", "the third one", "the last one",
+    "neither", "none of them", "something else", "i don't know", "repeat that",
+)  # fmt: skip
+"""They compete with the names: without them a 'no thanks' is taken for whatever sounds nearest."""
+
+PART_CHARS_MIN: Final = 3
+"""A part shorter than this is heard everywhere."""
+
+PARTS_WORDS_MAX: Final = 6
+"""Names longer than this (addresses, titles) are not split into parts."""
+
+_PART_STOP: Final = frozenset(
+    "the and for with from near one of at in on to a an my your or is it mr mrs ms dr".split()
+)
+_QUESTION_WORDS: Final = frozenset(
+    "do did does is are was which what who where when how should would could can shall will i you "
+    "or here there the your my in on at for it sorry okay sure found got and did".split()
+)
+_NAME_RUN: Final = re.compile(
+    r"[A-Z0-9][\w'&.-]*(?: (?:(?:of|and|the|de|la|&) )?[A-Z0-9][\w'&-]*)*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BiasingPhrase:
+    """A phrase and the log probability, before anything was heard, that the answer contains it."""
+
+    phrase: Phrase
+    log_prior: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """All that may pull at the hypotheses; empty means that nothing does."""
+
+    phrases: tuple[BiasingPhrase, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Bias({len(self.phrases)} phrases)"
+
+
+def phrases_of(turn: TurnText) -> Iterator[Phrase]:
+    """What a turn names, whole names before parts, each text once, most telling signal first."""
+    named = [
+        *(Phrase(entity.text, "entities", entity.kind) for entity in turn.entities),
+        *(Phrase(text, "screen", turn.slot) for text in turn.screen),
+        *(Phrase(text, "reply", turn.slot) for text in names_in(turn.reply)),
+        *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
+    ]
+    seen: set[str] = set()
+    yield from _once(named, seen)
+    counts = _word_counts(seen)
+    parts = (
+        Phrase(part, phrase.signal, phrase.kind)
+        for phrase in named
+        for part in parts_of(normalise(phrase.text), counts)
+    )
+    yield from _once(parts, seen)
+
+
+def bias_of(
+    phrases: Sequence[Phrase], logits: NDArray[np.float32], *, generic: bool = True
+) -> Bias:
+    """Weigh `phrases` by the encoder's `logits`, (phrases + 1,), whose first is 'none of these'.
+
+    The generic answers share what 'none of these' gets.
+    """
+    log_priors = logits.astype(np.float64) - _log_sum_exp(logits)
+    weighted = [
+        BiasingPhrase(phrase, float(log_prior))
+        for phrase, log_prior in zip(phrases, log_priors[1:], strict=True)
+    ]
+    if generic:
+        taken = {phrase.text for phrase in phrases}
+        each = float(log_priors[0]) - float(np.log(len(GENERIC_ANSWERS)))
+        weighted += [
+            BiasingPhrase(Phrase(text, GENERIC_SIGNAL), each)
+            for text in GENERIC_ANSWERS
+            if text not in taken
+        ]
+    return Bias(tuple(weighted))
+
+
+def parts_of(name: str, counts: dict[str, int]) -> Iterator[str]:
+    """The parts by which a name is told from others: its ends, and words that it alone has."""
+    words = name.split()
+    if not 1 < len(words) <= PARTS_WORDS_MAX:
+        return
+    for size in range(len(words) - 1, 0, -1):
+        for start in sorted({0, len(words) - size}, reverse=True):
+            part = words[start : start + size]
+            if part[0] in _PART_STOP or part[-1] in _PART_STOP:
+                continue
+            if len(" ".join(part)) >= PART_CHARS_MIN and min(counts.get(w, 0) for w in part) <= 1:
+                yield " ".join(part)
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Runs of capitalised words that are no question words: 'Meg Jones', 'Meg Bauer'."""
+    for run in _NAME_RUN.finditer(text):
+        words = run.group().rstrip(".").split()
+        while words and words[0].lower().strip("'") in _QUESTION_WORDS:
+            words.pop(0)
+        if words and len(" ".join(words)) >= PART_CHARS_MIN:
+            yield " ".join(words)
+
+
+def _once(phrases: Iterator[Phrase] | list[Phrase], seen: set[str]) -> Iterator[Phrase]:
+    for phrase in phrases:
+        text = normalise(phrase.text)
+        if text and text not in seen and len(text) <= PHRASE_CHARS_MAX:
+            seen.add(text)
+            yield Phrase(text, phrase.signal, phrase.kind)
+
+
+def _word_counts(names: set[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in sorted(names):
+        for word in set(name.split()):
+            counts[word] = counts.get(word, 0) + 1
+    return counts
+
+
+def _log_sum_exp(values: NDArray[np.float32]) -> float:
+    top = float(values.max())
+    return top + float(np.log(np.exp(values.astype(np.float64) - top).sum()))

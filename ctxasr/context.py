@@ -1,0 +1,204 @@
+"""A settled dialogue turn as vectors: read the payloads, encode, store, all before the deadline.
+
+The dialogue's running sequence is carried from turn to turn: a turn's context holds the vectors
+and the phrases of the turns before it, found through the token that its Recognize echoed. It
+never holds a later turn's, for it is written once, when its own turn is claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ctxasr.bias import phrases_of
+from ctxasr.errors import ContextUnavailable, CtxasrError, PayloadUnreadable
+from ctxasr.events import (
+    ConsistentStatus,
+    Entity,
+    ExpectSpeech,
+    Outcome,
+    Payload,
+    PayloadKind,
+    PayloadRef,
+    Recognize,
+    Reply,
+    Speak,
+    SpeechFinished,
+    SpeechInterrupted,
+    SpeechStarted,
+    TurnKey,
+    TurnText,
+    short_hash,
+)
+from ctxasr.hypotheses import Phrase
+from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
+from ctxasr.timing import Deadline, compute_window
+
+TURNS_KEPT: Final = 20
+"""Turn vectors in a running sequence; older ones are dropped."""
+
+CONTEXT_PHRASES_MAX: Final = 300
+"""Phrases in one context embedding: at 128 dimensions of 2 bytes within DynamoDB's item limit."""
+
+FORMAT_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ContextEmbedding:
+    """What the next utterance is rescored with.
+
+    `vectors` (turns, d), oldest first; `phrases` newest turn first; `phrase_matrix`
+    (phrases + 1, d), row 0 for 'none of these'; `computed_ms` is how long it took.
+    """
+
+    vectors: Matrix
+    phrases: tuple[Phrase, ...]
+    phrase_matrix: Matrix
+    computed_ms: float = 0.0
+
+    def logits(self) -> Matrix:
+        """Log odds of each phrase under the newest vector; (phrases + 1,)."""
+        product: Matrix = self.phrase_matrix @ self.vectors[-1]
+        return product
+
+    def __repr__(self) -> str:
+        return f"ContextEmbedding({len(self.vectors)} turns, {len(self.phrases)} phrases)"
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        phrases = json.dumps([[p.text, p.signal, p.kind] for p in self.phrases])
+        np.savez_compressed(
+            buffer,
+            version=np.array(FORMAT_VERSION),
+            vectors=self.vectors.astype(np.float32),
+            phrases=np.frombuffer(phrases.encode(), dtype=np.uint8),
+            phrase_matrix=self.phrase_matrix.astype(np.float16),
+            computed_ms=np.array(self.computed_ms),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> ContextEmbedding:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ContextUnavailable: another format version, or damaged.
+        """
+        try:
+            with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
+                if int(arrays["version"]) != FORMAT_VERSION:
+                    raise ContextUnavailable("context embedding has another format version")
+                phrases = json.loads(arrays["phrases"].tobytes())
+                return cls(
+                    vectors=arrays["vectors"],
+                    phrases=tuple(Phrase(*fields) for fields in phrases),
+                    phrase_matrix=arrays["phrase_matrix"].astype(np.float32),
+                    computed_ms=float(arrays["computed_ms"]),
+                )
+        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile):
+            raise ContextUnavailable("context embedding is damaged") from None
+
+
+def context_ref(turn: TurnKey) -> PayloadRef:
+    """One context a turn, at a place that only its interaction decides."""
+    return PayloadRef(PayloadKind.CONTEXT, short_hash(turn.interaction))
+
+
+def window_of(status: ConsistentStatus) -> Deadline:
+    """The compute window of a turn that expects speech, on the clock of its records."""
+
+    def at(*names: str) -> float | None:
+        marks = [mark for mark in map(status.mark, names) if mark is not None]
+        return min((float(mark.at_ms) for mark in marks), default=None)
+
+    expect = at(ExpectSpeech.full_name)
+    assert expect is not None, "asked of turns that expect speech"
+    reply = status.mark(Reply.full_name)
+    return compute_window(
+        expect_speech_ms=expect,
+        reply_began_ms=at(SpeechStarted.full_name, Speak.full_name),
+        reply_ms=float(reply.number or 0) if reply is not None else 0.0,
+        reply_ended_ms=at(SpeechFinished.full_name, SpeechInterrupted.full_name),
+    )
+
+
+async def compute(
+    status: ConsistentStatus, store: EventStore, vault: PayloadVault, encoder: ContextEncoder
+) -> ContextEmbedding:
+    """The dialogue's context after this turn. Runs as long as it may: the caller has the deadline.
+
+    Raises:
+        PayloadUnreadable: a payload of this turn has expired or was shredded.
+        StoreUnavailable: the store does not answer.
+    """
+    if status.wrapped_key is None:
+        raise PayloadUnreadable("the turn's data key is gone")
+    refs = sorted(ref for ref in status.refs if ref.kind is not PayloadKind.CONTEXT)
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(vault.get(status.wrapped_key, status.turn, refs))
+        following = group.create_task(_context_before(status, store, vault))
+    turn, before = to_turn_text(reading.result()), following.result()
+    past = np.zeros((0, 0), np.float32) if before is None else before.vectors
+    phrases = list(phrases_of(turn))
+    if before is not None:
+        seen = {phrase.text for phrase in phrases}
+        phrases += [phrase for phrase in before.phrases if phrase.text not in seen]
+    del phrases[CONTEXT_PHRASES_MAX:]
+    vector = await encoder.encode(turn, past)
+    matrix = await encoder.embed_phrases(phrases)
+    vectors = np.concatenate([past.reshape(-1, len(vector)), vector[None]])[-TURNS_KEPT:]
+    return ContextEmbedding(vectors, tuple(phrases), matrix)
+
+
+async def fetch(turn: TurnKey, status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:
+    """The stored context of a settled turn.
+
+    Raises:
+        PayloadUnreadable, ContextUnavailable, StoreUnavailable
+    """
+    if status.outcome is not Outcome.EMBEDDED or status.wrapped_key is None:
+        raise ContextUnavailable("the turn has no context embedding")
+    return ContextEmbedding.from_bytes(
+        await vault.get_blob(status.wrapped_key, turn, context_ref(turn))
+    )
+
+
+def to_turn_text(payloads: list[Payload]) -> TurnText:
+    """Sort decrypted payloads by what they are; the first utterance and reply count."""
+    texts: dict[PayloadKind, list[str]] = {}
+    entities: list[Entity] = []
+    for payload in payloads:
+        if payload.ref.kind is PayloadKind.ENTITIES:
+            entities += [Entity(payload.label, text) for text in payload.texts]
+        else:
+            texts.setdefault(payload.ref.kind, []).extend(payload.texts)
+    return TurnText(
+        utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
+        reply=next(iter(texts.get(PayloadKind.REPLY, [])), ""),
+        entities=tuple(entities),
+        screen=tuple(texts.get(PayloadKind.SCREEN, [])),
+        slot=next(iter(texts.get(PayloadKind.SLOT, [])), ""),
+    )
+
+
+async def _context_before(
+    status: ConsistentStatus, store: EventStore, vault: PayloadVault
+) -> ContextEmbedding | None:
+    """The context of the turn that asked for this one; None if there is none to be had."""
+    recognize = status.mark(Recognize.full_name)
+    if recognize is None or not recognize.token:
+        return None
+    try:
+        asked = await store.follow(status.turn.customer, recognize.token)
+        before = await store.read(asked) if asked is not None else None
+        if asked is None or before is None or before.outcome is not Outcome.EMBEDDED:
+            return None
+        return await fetch(asked, before, vault)
+    except CtxasrError:
+        return None  # the dialogue starts anew: best effort

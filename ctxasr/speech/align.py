@@ -1,0 +1,147 @@
+"""Where in the hypotheses a phrase may have been said: by its words, and by its sound.
+
+Three steps, from cheap and many to dear and few:
+
+1. word for word: the phrase graph walks every hypothesis; what it finds costs nothing;
+2. by sound: every pronunciation of every phrase against every stretch of whole words;
+3. the best of these, written out as whole texts, against the phones that a phone loop heard.
+
+The third step is what recovers names that the dictionary lacks: "the hour" and "power" are what
+the vocabulary made of B AW ER, and the loop still holds the B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from ctxasr.hypotheses import WORDS_MAX, Recognition
+from ctxasr.ports import Match
+from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, spans
+from ctxasr.speech.phrase_graph import PhraseGraph
+
+HYPOTHESES_MAX: Final = 8
+"""Depth of the n-best list that is searched: gains vanish past eight."""
+
+VARIANTS_MAX: Final = 2
+"""Pronunciations of a phrase that are tried."""
+
+SPANS_PER_PHRASE: Final = 3
+"""Stretches kept of one pronunciation in one hypothesis."""
+
+MATCHES_MAX: Final = 60
+"""Matches that are written out and compared with the phone loop."""
+
+PHONES_MAX: Final = 60
+"""Phones of a phrase or of a phone loop's path that are compared; about 5 s of speech."""
+
+RANK_COST: Final = 0.15
+"""Phones that one place in the n-best list costs when the best matches are picked."""
+
+
+class Pronunciations(Protocol):
+    """What `speech.pronounce.Pronouncer` offers."""
+
+    def phones(self, word: str) -> tuple[tuple[str, ...], ...]: ...
+
+    def phrase_phones(self, text: str) -> tuple[tuple[str, ...], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A hypothesis as phones: `bounds[i]` is where word i begins, the last where all ends."""
+
+    words: tuple[str, ...]
+    phones: Ints
+    bounds: Ints
+
+
+class SoundAligner:
+    """The PhraseAligner by pronunciations."""
+
+    def __init__(self, pronunciations: Pronunciations):
+        self._pronunciations = pronunciations
+
+    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+        """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""
+        spoken = [self._speak(h.words[:WORDS_MAX]) for h in recognition.hypotheses[:HYPOTHESES_MAX]]
+        variants = [self._variants(phrase) for phrase in phrases]
+        found = self._by_word(spoken, phrases, variants)
+        for match, variant in self._by_sound(spoken, variants):
+            place = (match.hypothesis, match.start, match.end, match.phrase)
+            if place not in found or match.cost < found[place][0].cost:
+                found[place] = match, variant
+        best = sorted(found.values(), key=lambda item: _rank(item[0]))[:MATCHES_MAX]
+        heard = encode(recognition.phones[:PHONES_MAX])
+        if not len(heard):
+            return [match for match, _ in best]
+        return _with_gain(best, spoken, heard)
+
+    def _by_word(
+        self, spoken: list[_Spoken], phrases: Sequence[str], variants: list[list[Ints]]
+    ) -> dict[tuple[int, int, int, int], tuple[Match, Ints]]:
+        graph = PhraseGraph(phrases)
+        found = {}
+        for h, hypothesis in enumerate(spoken):
+            for hit in graph.walk(hypothesis.words):
+                said = hypothesis.phones[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
+                length = len(variants[hit.phrase][0]) if variants[hit.phrase] else len(said)
+                match = Match(h, hit.start, hit.end, hit.phrase, 0.0, length, None)
+                found[h, hit.start, hit.end, hit.phrase] = match, said
+        return found
+
+    def _by_sound(
+        self, spoken: list[_Spoken], variants: list[list[Ints]]
+    ) -> list[tuple[Match, Ints]]:
+        rows = [(phrase, phones) for phrase, several in enumerate(variants) for phones in several]
+        if not rows:
+            return []
+        table, lengths = pad([phones for _, phones in rows])
+        found = []
+        for h, hypothesis in enumerate(spoken):
+            if not len(hypothesis.phones):
+                continue
+            starts, stops = np.unique(hypothesis.bounds[:-1]), np.unique(hypothesis.bounds[1:])
+            costs, begins = spans(table, lengths, hypothesis.phones, starts, stops)
+            order = np.argsort(costs, axis=1, kind="stable")[:, :SPANS_PER_PHRASE]
+            first = {int(bound): i for i, bound in reversed(list(enumerate(hypothesis.bounds)))}
+            for row, (phrase, phones) in enumerate(rows):
+                for stop in order[row]:
+                    begin, end = int(begins[row, stop]), int(stops[stop])
+                    if begin < end:
+                        cost = float(costs[row, stop])
+                        place = h, first[begin], first[end], phrase
+                        found.append((Match(*place, cost, len(phones), None), phones))
+        return found
+
+    def _speak(self, words: tuple[str, ...]) -> _Spoken:
+        """The first pronunciation of every word; a word without any is silent."""
+        sounds = [encode((self._pronunciations.phones(word) or ((),))[0]) for word in words]
+        bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
+        return _Spoken(words, np.concatenate([*sounds, np.zeros(0, np.int64)]), bounds)
+
+    def _variants(self, phrase: str) -> list[Ints]:
+        several = self._pronunciations.phrase_phones(phrase)[:VARIANTS_MAX]
+        return [phones for phones in (encode(v[:PHONES_MAX]) for v in several) if len(phones)]
+
+
+def _rank(match: Match) -> float:
+    return (match.cost + RANK_COST * match.hypothesis) / (1 + match.phones)
+
+
+def _with_gain(found: list[tuple[Match, Ints]], spoken: list[_Spoken], heard: Ints) -> list[Match]:
+    """Fill in how much nearer each match brings the whole text to the phone loop."""
+    texts = [spoken[0].phones]
+    for match, phones in found:
+        said = spoken[match.hypothesis]
+        begin, end = said.bounds[match.start], said.bounds[match.end]
+        texts.append(np.concatenate([said.phones[:begin], phones, said.phones[end:]]))
+    table, lengths = pad([text[: 2 * PHONES_MAX] for text in texts])
+    far: Floats = distances(table, lengths, heard)
+    return [
+        Match(m.hypothesis, m.start, m.end, m.phrase, m.cost, m.phones, float(far[0] - there))
+        for (m, _), there in zip(found, far[1:], strict=True)
+    ]

@@ -1,0 +1,94 @@
+"""Will the microphone re-open, and is all there that the context model reads?
+
+`decide` looks at one strongly consistent item and nothing else. Whoever finds the trigger
+satisfied claims the turn with a conditional write, so one of many recorders computes. The claim's
+owner is the event that claimed: a redelivery of that event finds itself the owner and goes on.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from ctxasr.events import (
+    ConsistentStatus,
+    ExpectSpeech,
+    Outcome,
+    PayloadKind,
+    PayloadRef,
+    RequestProcessingCompleted,
+)
+from ctxasr.ports import EventStore, PayloadVault
+
+GRACE_MS: Final = 10_000.0
+"""After its last event a turn stays open this long; then the sweep closes it."""
+
+
+class Decision(Enum):
+    """What is to be done about a turn."""
+
+    WAIT = "wait"
+    COMPUTE = "compute"
+    DISCARD = "discard"
+    OTHERS = "claimed by another event"
+    SETTLED = "settled"
+
+
+def decide(status: ConsistentStatus, event_id: str, *, closed: bool = False) -> Decision:
+    """What the recorder of `event_id` has to do, given the item that its write returned.
+
+    `closed` says that the grace period is over; the end of the directive stream closes too.
+    """
+    if status.outcome is not None:
+        return Decision.SETTLED
+    if status.owner is not None:
+        return Decision.COMPUTE if status.owner == event_id else Decision.OTHERS
+    if expects_speech(status):
+        return Decision.COMPUTE if is_complete(status) else Decision.WAIT
+    ended = closed or status.mark(RequestProcessingCompleted.full_name) is not None
+    return Decision.DISCARD if ended else Decision.WAIT
+
+
+def expects_speech(status: ConsistentStatus) -> bool:
+    """Whether the microphone will re-open."""
+    return status.mark(ExpectSpeech.full_name) is not None
+
+
+def is_complete(status: ConsistentStatus) -> bool:
+    """Whether utterance, reply and the announced service payloads are there."""
+    kinds = [ref.kind for ref in status.refs]
+    expect = status.mark(ExpectSpeech.full_name)
+    announced = (expect.number or 0) if expect is not None else 0
+    return (
+        PayloadKind.UTTERANCE in kinds
+        and PayloadKind.REPLY in kinds
+        and sum(kind.from_service for kind in kinds) >= announced
+    )
+
+
+async def claim(status: ConsistentStatus, event_id: str, store: EventStore) -> ConsistentStatus:
+    """Own the turn, or learn who does: compare `owner` of the returned item."""
+    if status.owner == event_id:
+        return status
+    return await store.claim(status.turn, event_id)
+
+
+async def discard(
+    status: ConsistentStatus,
+    store: EventStore,
+    vault: PayloadVault,
+    *,
+    outcome: Outcome = Outcome.DISCARDED,
+    owner: str | None = None,
+    orphan: PayloadRef | None = None,
+) -> ConsistentStatus:
+    """Settle without an embedding: shred the key first, then delete what it had locked.
+
+    `orphan` is a payload that was perhaps written and that no status refers to. Between the two
+    writes the payloads are there and unreadable; a crash leaves it so until TTL.
+    """
+    settled = await store.settle(status.turn, outcome, owner=owner)
+    if settled.outcome is outcome:
+        refs = settled.refs | ({orphan} if orphan is not None else set())
+        await vault.delete(settled.turn, sorted(refs))
+    return settled
