@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+from ctxasr.bias import GENERIC_ANSWERS
 from ctxasr.errors import InputError
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.hypotheses import Phrase
@@ -100,6 +101,10 @@ class DelayedEncoder:
     def __init__(self, encoder: ContextEncoder, delay_ms: float, clock: Clock):
         self._encoder, self._delay_ms, self._clock = encoder, delay_ms, clock
 
+    @property
+    def dimensions(self) -> int:
+        return self._encoder.dimensions
+
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
         await asyncio.sleep(self._clock.timer_s(self._delay_ms))
         return await self._encoder.encode(turn, past)
@@ -161,7 +166,9 @@ def default_aligner() -> PhraseAligner:
     from ctxasr.speech.align import SoundAligner
     from ctxasr.speech.pronounce import Pronouncer
 
-    return SoundAligner(Pronouncer())
+    aligner = SoundAligner(Pronouncer())
+    aligner.prepare(GENERIC_ANSWERS)  # loads the dictionary before anyone waits for it
+    return aligner
 
 
 @asynccontextmanager

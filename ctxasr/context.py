@@ -122,7 +122,7 @@ def window_of(status: ConsistentStatus) -> Deadline:
     reply = status.mark(Reply.full_name)
     return compute_window(
         expect_speech_ms=expect,
-        reply_began_ms=at(SpeechStarted.full_name, Speak.full_name),
+        reply_began_ms=at(SpeechStarted.full_name) or at(Speak.full_name),
         reply_ms=float(reply.number or 0) if reply is not None else 0.0,
         reply_ended_ms=at(SpeechFinished.full_name, SpeechInterrupted.full_name),
     )
@@ -144,7 +144,7 @@ async def compute(
         reading = group.create_task(vault.get(status.wrapped_key, status.turn, refs))
         following = group.create_task(_context_before(status, store, vault))
     turn, before = to_turn_text(reading.result()), following.result()
-    past = np.zeros((0, 0), np.float32) if before is None else before.vectors
+    past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
     phrases = list(phrases_of(turn))
     if before is not None:
         seen = {phrase.text for phrase in phrases}
@@ -152,7 +152,7 @@ async def compute(
     del phrases[CONTEXT_PHRASES_MAX:]
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
-    vectors = np.concatenate([past.reshape(-1, len(vector)), vector[None]])[-TURNS_KEPT:]
+    vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n + 1, d)
     return ContextEmbedding(vectors, tuple(phrases), matrix)
 
 

@@ -124,9 +124,9 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     """
     event = to_event(record, ports.payload_ttl_s)
     ports.windows.note(event)
-    ports.telemetry.point(event.mark.name, event.key.turn, at_ms=event.mark.at_ms)
     expires_at_s = record.received_at // 1000 + ports.payload_ttl_s
     status = await record_event(event, ports.store, ports.vault, expires_at_s)
+    ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
     match decide(status, event.key.event):
         case Decision.COMPUTE:
             return await _settle(status, event.key.event, event.device, ports)
@@ -222,6 +222,7 @@ async def listen(event: Event, ports: Ports) -> Listening:
             if status.outcome is not Outcome.EMBEDDED:
                 return missed
             context = await fetch(asked, status, ports.vault)
+            ports.aligner.prepare([phrase.text for phrase in context.phrases])
             return Listening(ContextState.HIT, asked, context, window_ms, "")
     except CtxasrError as error:
         return replace(missed, reason=f"context unreadable: {type(error).__name__}")

@@ -118,6 +118,11 @@ class PayloadVault(Protocol):
 class ContextEncoder(Protocol):
     """Turns dialogue into vectors. Cancelling the task stops the computation soon."""
 
+    @property
+    def dimensions(self) -> int:
+        """d, the length of its vectors."""
+        ...
+
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
         """The vector of this turn after the turns in `past` (n, d); returns (d,)."""
         ...
@@ -135,9 +140,9 @@ class Match:
     """Words `start` to `end` (exclusive) of hypothesis `hypothesis` may have been phrase `phrase`.
 
     `cost` is the weighted phone edit distance between the words and the phrase, in substituted
-    phones; `phones` is the phrase's length. `gain` says how much nearer the whole text with the
-    phrase comes to what a phone loop heard than the plain text does, in the same unit; None
-    without a phone loop.
+    phones, `exact` if they are the same words; `phones` is the phrase's length. `gain` says how
+    much nearer the whole text with the phrase comes to what a phone loop heard than the plain text
+    does, in the same unit; None without a phone loop.
     """
 
     hypothesis: int
@@ -147,10 +152,15 @@ class Match:
     cost: float
     phones: int
     gain: float | None
+    exact: bool = False
 
 
 class PhraseAligner(Protocol):
     """Finds where in the hypotheses a phrase may have been said, by word and by sound."""
+
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Work out how the phrases sound, while there is time: `align` remembers it."""
+        ...
 
     def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """The best matches of `phrases` (normalised texts), a bounded number of them."""

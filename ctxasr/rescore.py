@@ -4,12 +4,13 @@ Every match of a phrase with words of a hypothesis is a candidate: that hypothes
 replaced by the phrase. Keeping the plain text scores 0. A candidate scores
 
     w_0 + w_cost cost + w_relative cost / phones + w_rank min(rank, 4) + w_gain gain
-        + w_phones phones + w_prior (log prior of the phrase - log of KEEP_PROBABILITY)
+        + w_outside edits + w_phones phones + w_prior (log prior of the phrase - log KEEP)
 
 and the best score above 0 wins: a log-linear model of the posterior whose first terms are the
-likelihood of what was heard and whose last is the prior from the context. Its weights are fitted
-by minimum expected word errors; `ctxasr train --part rescorer` prints them. Without bias the
-result is the plain text, to the letter.
+likelihood of what was heard and whose last is the prior from the context. `edits` counts the words
+beside the phrase that differ from the plain text; a phrase that stands in the plain text already
+is not sought elsewhere. The weights are fitted by minimum expected word errors; `ctxasr train
+--part rescorer` prints them. Without bias the result is the plain text, to the letter.
 
     heard     "the hour"      phones of the loop: B AW ER
     phrases   bauer           the hour -> bauer: one phone added, two dropped; nearer to the loop
@@ -47,23 +48,25 @@ class Weights:
     relative_cost: float
     rank: float
     gain: float
+    outside: float
     phones: float
     prior: float
 
-    def score(self, match: Match, log_prior: float) -> float:
+    def score(self, match: Match, edits_outside: int, log_prior: float) -> float:
         return (
             self.constant
             + self.cost * match.cost
             + self.relative_cost * match.cost / max(1, match.phones)
             + self.rank * min(match.hypothesis, RANK_MAX)
             + self.gain * (match.gain or 0.0)
+            + self.outside * edits_outside
             + self.phones * match.phones
             + self.prior * (log_prior - math.log(KEEP_PROBABILITY))
         )
 
 
-WITH_PHONE_LOOP: Final = Weights(-1.24, -3.29, -2.44, -0.87, 3.22, 1.29, 2.05)
-WITHOUT_PHONE_LOOP: Final = Weights(0.4, -5.7, -2.7, -1.6, 0.0, 1.08, 1.05)
+WITH_PHONE_LOOP: Final = Weights(-1.16, -2.46, -1.47, 0.16, 3.41, -2.35, 0.89, 1.91)
+WITHOUT_PHONE_LOOP: Final = Weights(-0.48, -4.41, -1.76, 0.03, 0.0, -2.73, 0.86, 1.67)
 
 
 def rescore(
@@ -80,15 +83,40 @@ def rescore(
         return Result(plain, plain)
     phrases = bias.phrases[:PHRASES_MAX]
     weights = with_loop if recognition.phones else without_loop
+    matches = aligner.align(recognition, [biasing.phrase.text for biasing in phrases])
+    said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
     best, text, cause = 0.0, plain, None
-    for match in aligner.align(recognition, [biasing.phrase.text for biasing in phrases]):
+    for match in matches:
+        if match.phrase in said and match.hypothesis > 0:
+            continue
         biasing = phrases[match.phrase]
-        score = weights.score(match, biasing.log_prior)
+        score = weights.score(match, edits_outside(recognition, match), biasing.log_prior)
         if score > best:
             best, text, cause = score, _substitute(recognition, match, biasing), biasing
     if cause is None or text == plain:
         return Result(plain, plain)
     return Result(plain, text, tuple(_changes(plain, text, cause)))
+
+
+def edits_outside(recognition: Recognition, match: Match) -> int:
+    """Word edits between the plain text and the match's hypothesis, before and after the match."""
+    if match.hypothesis == 0:
+        return 0
+    plain = recognition.hypotheses[0].words
+    words = recognition.hypotheses[match.hypothesis].words
+    behind = len(words) - match.end
+    before = _edits(words[: match.start], plain[: match.start])
+    return before + _edits(words[match.end :], plain[len(plain) - behind :] if behind else ())
+
+
+def _edits(ours: tuple[str, ...], theirs: tuple[str, ...]) -> int:
+    """Levenshtein distance in words; both are at most a few words long."""
+    row = list(range(len(theirs) + 1))
+    for i, word in enumerate(ours, start=1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(theirs, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
+    return row[-1]
 
 
 def _substitute(recognition: Recognition, match: Match, biasing: BiasingPhrase) -> str:

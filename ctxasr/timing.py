@@ -40,8 +40,8 @@ def parse_duration_ms(text: str) -> Milliseconds:
 def format_duration(duration_ms: Milliseconds) -> str:
     """The shortest exact form that `parse_duration_ms` reads back."""
     if duration_ms >= 1_000 and (duration_ms / 100).is_integer():
-        return f"{duration_ms / 1_000:g}s"
-    return f"{duration_ms:g}ms"
+        return f"{duration_ms / 1_000:.10g}s"
+    return f"{duration_ms:.10g}ms"
 
 
 def spoken_ms(text: str) -> Milliseconds:

@@ -13,7 +13,7 @@ the vocabulary made of B AW ER, and the loop still holds the B.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -65,6 +65,10 @@ class SoundAligner:
     def __init__(self, pronunciations: Pronunciations):
         self._pronunciations = pronunciations
 
+    def prepare(self, phrases: Sequence[str]) -> None:
+        for phrase in phrases:
+            self._pronunciations.phrase_phones(phrase)
+
     def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""
         spoken = [self._speak(h.words[:WORDS_MAX]) for h in recognition.hypotheses[:HYPOTHESES_MAX]]
@@ -89,7 +93,7 @@ class SoundAligner:
             for hit in graph.walk(hypothesis.words):
                 said = hypothesis.phones[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
                 length = len(variants[hit.phrase][0]) if variants[hit.phrase] else len(said)
-                match = Match(h, hit.start, hit.end, hit.phrase, 0.0, length, None)
+                match = Match(h, hit.start, hit.end, hit.phrase, 0.0, length, None, exact=True)
                 found[h, hit.start, hit.end, hit.phrase] = match, said
         return found
 
@@ -142,6 +146,6 @@ def _with_gain(found: list[tuple[Match, Ints]], spoken: list[_Spoken], heard: In
     table, lengths = pad([text[: 2 * PHONES_MAX] for text in texts])
     far: Floats = distances(table, lengths, heard)
     return [
-        Match(m.hypothesis, m.start, m.end, m.phrase, m.cost, m.phones, float(far[0] - there))
-        for (m, _), there in zip(found, far[1:], strict=True)
+        replace(match, gain=float(far[0] - there))
+        for (match, _), there in zip(found, far[1:], strict=True)
     ]

@@ -1,0 +1,179 @@
+"""Read a scenario file; every complaint names file, line and field, and says what is right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ctxasr.errors import ScenarioError
+from ctxasr.scenario.model import Scenario
+from ctxasr.scenario.source import Source, parse_source, read_source
+from ctxasr.scenario.values import NAME_CHARS_MAX, SCHEMA_VERSION
+
+__all__ = ["SUFFIX", "Scenario", "load_scenario", "read_scenario"]
+
+SUFFIX: Final = ".scenario.yaml"
+
+_LIST: Final = "must be a list; write [a, b] or lines that begin with '- '"
+_MAPPING: Final = "must be a mapping; write lines of 'key: value'"
+_MESSAGES: Final = {
+    "missing": "this required key is missing",
+    "tuple_type": _LIST,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "string_type": "must be text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "float_type": "must be a number, without quotes",
+    "float_parsing": "must be a number",
+    "too_long": "has {actual_length} entries, at most {max_length}",
+    "too_short": "has {actual_length} entries, at least {min_length}",
+    "string_too_long": "has more than {max_length} characters",
+    "string_pattern_mismatch": "does not match {pattern} (letters, digits and a few signs)",
+    "scenario": "{message}",
+}
+
+
+def load_scenario(path: Path | str, *, need_audio: bool = True) -> Scenario:
+    """Read and check one scenario file; `need_audio` wants its sound files to be there.
+
+    Raises:
+        ScenarioError: the file is no scenario of this schema version, or an audio file is missing.
+    """
+    path = Path(path)
+    scenario = _build(read_source(path), path)
+    for index, turn in enumerate(scenario.turns) if need_audio else ():
+        audio = scenario.audio_path(index)
+        if audio is not None and not audio.is_file():
+            field = f"turns.{index}.user.audio"
+            how = (
+                f"`ctxasr scenario speak {path.name}` makes it"
+                if turn.user.voice
+                else "give the path of a sound file relative to this file"
+            )
+            raise ScenarioError(
+                f"there is no such audio file; {how}",
+                file=str(path), line=scenario.line_of(field), field=field,
+            )  # fmt: skip
+    return scenario
+
+
+def read_scenario(text: str, path: Path | str = "") -> Scenario:
+    """The same from a text in hand; audio files are not looked for.
+
+    Raises:
+        ScenarioError: the text is no scenario of this schema version.
+    """
+    return _build(parse_source(text, str(path)), Path(path))
+
+
+def _build(source: Source, path: Path) -> Scenario:
+    value = source.value
+    if not isinstance(value, dict):
+        message = f"must be a mapping of keys such as 'schema: {SCHEMA_VERSION}' and 'turns:'"
+        raise ScenarioError(message, file=source.file, line=source.line_of(""))
+    _check_version(value, source)
+    default_name = re.sub(r"[^\w.-]+", "_", path.name.removesuffix(SUFFIX))[:NAME_CHARS_MAX]
+    if default_name:
+        value = {"name": default_name, **value}
+    try:
+        scenario = Scenario.model_validate(value)
+    except ValidationError as error:
+        found = [_complaint(details, source) for details in _causes(error)]
+        line, field, message = min(found)
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise ScenarioError(message + more, file=source.file, line=line, field=field) from None
+    return scenario.loaded_from(path, source.lines)
+
+
+def _check_version(value: dict[str, Any], source: Source) -> None:
+    """The version first: what else looks wrong in a newer file may be right there."""
+    version = value.get("schema", SCHEMA_VERSION)
+    if version is True or version != SCHEMA_VERSION:
+        message = f"this program reads schema version {SCHEMA_VERSION}; write 'schema: 1'"
+        line = source.line_of("schema")
+        raise ScenarioError(message, file=source.file, line=line, field="schema")
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """All errors but those that follow from others: a list is 'too short' when its item fails."""
+    all_errors = error.errors(include_url=False)
+    return [
+        details
+        for details in all_errors
+        if details["type"] != "too_short"
+        or not any(_inside(other["loc"], details["loc"]) for other in all_errors)
+    ]
+
+
+def _inside(inner: Sequence[int | str], outer: Sequence[int | str]) -> bool:
+    return len(inner) > len(outer) and tuple(inner[: len(outer)]) == tuple(outer)
+
+
+def _complaint(details: ErrorDetails, source: Source) -> tuple[int, str, str]:
+    """(line, field, message) of one of pydantic's errors."""
+    loc = [str(part) for part in details["loc"]]
+    context = details.get("ctx", {})
+    if details["type"] == "scenario" and context["at"]:
+        loc += context["at"].split(".")
+    field = ".".join(loc)
+    return source.line_of(field), field, _message(details, loc)
+
+
+def _message(details: ErrorDetails, loc: list[str]) -> str:
+    """What would be right."""
+    kind, given, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "missing" and loc == ["schema"]:
+        return f"missing; begin the file with 'schema: {SCHEMA_VERSION}'"
+    if kind == "extra_forbidden":
+        return _unknown_key(loc)
+    if kind == "literal_error":
+        return _not_one_of(given, str(context["expected"]))
+    if "ge" in context or "le" in context:
+        side, limit = ("least", context["ge"]) if "ge" in context else ("most", context["le"])
+        return f"must be at {side} {_limit(limit, given)}"
+    return _MESSAGES.get(kind, str(details["msg"])).format_map(context)
+
+
+def _limit(limit: float, given: object) -> str:
+    """A bound in the unit of the given value: durations are written as text."""
+    return f"{limit / 1000:.0f}s" if isinstance(given, str) else f"{limit:.0f}"
+
+
+def _unknown_key(loc: list[str]) -> str:
+    known = _keys_at(loc[:-1])
+    close = difflib.get_close_matches(loc[-1], known, n=1)
+    if close:
+        return f"unknown key; did you mean '{close[0]}'?"
+    return f"unknown key; known here: {', '.join(known)}"
+
+
+def _not_one_of(given: object, expected: str) -> str:
+    words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+    close = difflib.get_close_matches(str(given), words, n=1)
+    tail = f"; did you mean {close[0]}?" if close else ""
+    return f"must be one of {', '.join(words)}{tail}"
+
+
+def _keys_at(loc: Sequence[str]) -> list[str]:
+    """The keys that the model at a field path knows."""
+    model: type[BaseModel] = Scenario
+    for part in loc:
+        for name, info in model.model_fields.items():
+            if part in (name, info.alias):
+                model = _model_in(info.annotation) or model
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `tuple[Model, ...]`, `Model | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)

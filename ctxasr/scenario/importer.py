@@ -1,0 +1,327 @@
+"""A log of real messages -> a scenario whose replay meets the same events in the same order.
+
+    Recognize, ExpectSpeech, Reply, Reply, Utterance      deliver: [recognize, expect_speech,
+                                                                    reply, reply]
+    ExpectSpeech at 10.0 s, SpeechFinished at 12.1 s      reply: {..., duration: 2.1s}
+    ExpectSpeech at 10.0 s, SpeechInterrupted at 10.3 s   barge_in: 300ms
+
+What a scenario cannot say stands as a comment at the top of the file.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from ctxasr.errors import ScenarioError
+from ctxasr.events import (
+    ElicitSlot,
+    Entities,
+    ExpectSpeech,
+    Recognize,
+    Reply,
+    RequestProcessingCompleted,
+    ScreenList,
+    Speak,
+    SpeechFinished,
+    SpeechInterrupted,
+    SpeechStarted,
+    Utterance,
+)
+from ctxasr.hypotheses import normalise
+from ctxasr.scenario.format import read_scenario
+from ctxasr.scenario.log import Logged, LoggedTurn, read_log
+from ctxasr.scenario.schema import MODELINE
+from ctxasr.scenario.values import (
+    DEFAULT_PAUSE_MS,
+    NAME_CHARS_MAX,
+    PAUSE_MS_MAX,
+    SCHEMA_VERSION,
+    USUAL_ORDER,
+)
+from ctxasr.timing import REPLY_MS_MAX, format_duration, spoken_ms
+
+DYNAMIC_ENTITIES: Final = "Dialog.UpdateDynamicEntities"
+
+_EVENTS: Final = {
+    Recognize.full_name: "recognize",
+    Utterance.full_name: "utterance",
+    Entities.full_name: "entities",
+    DYNAMIC_ENTITIES: "entities",
+    ScreenList.full_name: "screen",
+    ElicitSlot.full_name: "slot",
+    Speak.full_name: "speak",
+    Reply.full_name: "reply",
+    ExpectSpeech.full_name: "expect_speech",
+    SpeechStarted.full_name: "speech_started",
+    RequestProcessingCompleted.full_name: "completed",
+}
+
+
+def import_log(source: Path | str | Iterable[str], *, customer: str | None = None) -> str:
+    """The YAML of a scenario from a log: a path, or its lines.
+
+    Raises:
+        ScenarioError: the log cannot be read, or a line of it is wrong; names file and line.
+    """
+    if isinstance(source, (Path, str)):
+        file = str(source)
+        try:
+            with Path(source).open(encoding="utf-8") as stream:
+                log = read_log(stream, file, customer)
+        except OSError as error:
+            raise ScenarioError(f"cannot be read ({error.strerror})", file=file) from None
+        except UnicodeDecodeError:
+            raise ScenarioError("is not UTF-8; a log is JSON in UTF-8", file=file) from None
+    else:
+        file = "log"
+        log = read_log(source, file, customer)
+    notes = list(log.notes)
+    turns = []
+    for index, turn in enumerate(log.turns):
+        following = log.turns[index + 1] if index + 1 < len(log.turns) else None
+        turns.append(_Turn(turn, following, log.has_times, notes, index + 1).to_yaml())
+    document = {"schema": SCHEMA_VERSION, "about": "Imported from a log.", "turns": turns}
+    text = _dump(document, notes)
+    try:
+        read_scenario(text)
+    except ScenarioError as error:
+        what = str(error).partition(": ")[2]
+        raise ScenarioError(f"what the log says fits into no scenario: {what}", file=file) from None
+    return text
+
+
+def _dump(document: dict[str, Any], notes: list[str]) -> str:
+    stream = io.StringIO()
+    yaml = YAML(typ="rt", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.representer.ignore_aliases = lambda *_: True
+    yaml.dump(document, stream)
+    head = [MODELINE, *(f"# Not as in the log: {note}." for note in notes)]
+    return "\n".join([*head, stream.getvalue()])
+
+
+class _Turn:
+    """One turn's way into the format."""
+
+    def __init__(
+        self,
+        logged: LoggedTurn,
+        following: LoggedTurn | None,
+        has_times: bool,
+        notes: list[str],
+        number: int,
+    ) -> None:
+        self.logged, self.following, self.has_times = logged, following, has_times
+        self.notes, self.number = notes, number
+        self.arrivals: list[str] = []
+        self.entities: list[dict[str, Any]] = []
+        self.screen: list[str] = []
+        self.slot: str | None = None
+        self.utterance: str | None = None
+        self.reply: str | None = None
+        self.caption: str | None = None
+        self.given_ms: float | None = None
+        self.announced: int | None = None
+        self._read()
+
+    def _read(self) -> None:
+        seen: dict[str, list[str]] = {}
+        for one in self.logged.messages:
+            again = seen.get(one.message.header.message_id)
+            if again is None:
+                again = seen[one.message.header.message_id] = self._take(one)
+            self.arrivals += again
+
+    def _take(self, one: Logged) -> list[str]:
+        """Keep what a message says; returns the events that it is in a scenario."""
+        header, body = one.message.header, one.message.payload
+        name = _EVENTS.get(header.full_name)
+        if name is None:
+            return []
+        match body:
+            case Utterance():
+                self.utterance = body.text
+            case Reply():
+                self.reply, self.given_ms = body.text, body.duration_in_milliseconds
+            case Speak():
+                self.caption = _caption(body.caption)
+            case ExpectSpeech():
+                self.announced = one.record.service_payloads
+            case Entities():
+                return self._add_entities([(body.kind, list(body.values))])
+            case ScreenList():
+                self.screen = list(body.items)
+            case ElicitSlot():
+                self.slot = body.slot_to_elicit
+            case _ if header.full_name == DYNAMIC_ENTITIES:
+                return self._add_entities(_dynamic_entities(body.model_extra or {}))
+            case _:
+                pass
+        if name in self.arrivals:
+            self._note(f"it has more than one {name} message; the last one stands for all")
+        return [name]
+
+    def _add_entities(self, lists: list[tuple[str, list[str]]]) -> list[str]:
+        names = []
+        for kind, values in lists:
+            if values:
+                word = re.sub(r"[^\w.-]+", "_", kind)[:NAME_CHARS_MAX]
+                self.entities.append({"kind": word, "values": values})
+                names.append(f"entities_{len(self.entities)}")
+        return names
+
+    def to_yaml(self) -> dict[str, Any]:
+        heard = normalise(self.utterance or "")
+        if self.utterance is None:
+            self._note("it holds no utterance text; write what was said into 'hypotheses'")
+        entry: dict[str, Any] = {"user": {"hypotheses": [heard]}}
+        reply = self.reply or self.caption
+        entry |= {"entities": self.entities} if self.entities else {}
+        entry |= {"screen": self.screen} if self.screen else {}
+        entry |= {"elicit_slot": self.slot} if self.slot else {}
+        asks = self.logged.first(ExpectSpeech.full_name) is not None
+        if reply:
+            duration_ms = self._reply_ms(reply)
+            entry["reply"] = {"text": reply}
+            if duration_ms is not None:
+                entry["reply"]["duration"] = _write(min(duration_ms, REPLY_MS_MAX))
+        elif self.logged.first(Speak.full_name):
+            self._note("its reply has no words in the log and is left out")
+        if asks != bool(reply and self.following):
+            entry["expect_speech"] = asks
+        payloads = len(self.entities) + bool(self.screen) + (self.slot is not None)
+        if asks and self.announced != payloads:
+            entry["announce"] = self.announced
+        entry |= self._order(bool(reply), asks)
+        barge_in_ms = self._barge_in_ms(reply or "")
+        if asks and reply and barge_in_ms is not None:
+            entry["barge_in"] = _write(min(barge_in_ms, REPLY_MS_MAX))
+        pause_ms = self._pause_ms()
+        if pause_ms is not None and pause_ms != DEFAULT_PAUSE_MS:
+            entry["pause"] = _write(min(pause_ms, PAUSE_MS_MAX))
+        return entry
+
+    def _order(self, has_reply: bool, asks: bool) -> dict[str, Any]:
+        """`deliver` as short as it can be, or `duplicate` where that says it all."""
+        absent = set() if has_reply else {"speak", "reply", "speech_started"}
+        usual = [
+            name
+            for event in USUAL_ORDER
+            for name in (
+                [f"entities_{n + 1}" for n in range(len(self.entities))]
+                if event == "entities"
+                else [event]
+            )
+        ]
+        present = {
+            "screen": bool(self.screen), "slot": self.slot is not None, "expect_speech": asks,
+        }  # fmt: skip
+        usual = [name for name in usual if name not in absent and present.get(name, True)]
+        arrivals = [name for name in self.arrivals if name in usual]
+        added = [name for name in usual if name not in arrivals]
+        if added:
+            self._note(f"it lacks {', '.join(added)}; a replay delivers them last")
+        once = list(dict.fromkeys(arrivals))
+        twice = [name for name in once if arrivals.count(name) > 1]
+        at_once = [name for name in once for _ in range(1 + (name in twice))]
+        first, rest = (once, once) if at_once == arrivals else (arrivals, arrivals)
+        for length in range(len(rest) + 1):
+            named = first[:length]
+            if named + [name for name in usual if name not in named] == [*rest, *added]:
+                break
+        entry: dict[str, Any] = {"deliver": named} if named else {}
+        if at_once == arrivals and twice:
+            entry["duplicate"] = twice
+        return {key: _short(names, len(self.entities)) for key, names in entry.items()}
+
+    def _between_ms(self, start: str, end: str) -> float | None:
+        first, last = self.logged.first(start), self.logged.first(end)
+        if not self.has_times or first is None or last is None:
+            return None
+        return float(max(0, last.at_ms - first.at_ms))
+
+    def _reply_ms(self, reply: str) -> float | None:
+        """How long the reply would play; None to have it estimated."""
+        known = (
+            self.given_ms,
+            self._between_ms(SpeechStarted.full_name, SpeechFinished.full_name),
+            self._between_ms(ExpectSpeech.full_name, SpeechFinished.full_name),
+        )
+        for duration_ms in known:
+            if duration_ms is not None:
+                return duration_ms
+        barge_in_ms = self._barge_in_ms(reply)
+        if barge_in_ms is not None and barge_in_ms >= spoken_ms(reply):
+            self._note("how long the interrupted reply would have played is a guess")
+            return barge_in_ms + 1_000
+        return None
+
+    def _barge_in_ms(self, reply: str) -> float | None:
+        if self.logged.first(SpeechInterrupted.full_name) is None:
+            return None
+        if not self.has_times:
+            return round((self.given_ms or spoken_ms(reply)) / 2)
+        return self._between_ms(ExpectSpeech.full_name, SpeechInterrupted.full_name)
+
+    def _pause_ms(self) -> float | None:
+        """From the end of the reply to the next Recognize; None where the log does not say."""
+        begins = self.following and self.following.first(Recognize.full_name)
+        ends = [
+            found
+            for name in (SpeechFinished.full_name, SpeechInterrupted.full_name)
+            if (found := self.logged.first(name))
+        ]
+        if not self.has_times or not begins or not ends:
+            return None
+        return float(max(0, begins.at_ms - ends[0].at_ms))
+
+    def _note(self, text: str) -> None:
+        self.notes.append(f"turn {self.number}: {text}")
+
+
+def _short(names: list[str], lists: int) -> list[str]:
+    """`entities` for `entities_1` where there is no other list."""
+    return ["entities" if name == "entities_1" and lists == 1 else name for name in names]
+
+
+def _write(duration_ms: float) -> str:
+    """A duration in whole ms, past 100 s in tenths of a second."""
+    exact = round(duration_ms) if duration_ms < 100_000 else round(duration_ms / 100) * 100
+    return format_duration(exact)
+
+
+def _caption(caption: Any) -> str | None:
+    """The words of Speak.caption: a text, or WebVTT with cue times."""
+    content = caption.get("content") if isinstance(caption, dict) else caption
+    if not isinstance(content, str):
+        return None
+    lines = [line.strip() for line in content.splitlines()]
+    words = [line for line in lines if line and not line.isdecimal() and "-->" not in line]
+    return " ".join(words[1:] if words and words[0].startswith("WEBVTT") else words) or None
+
+
+def _dynamic_entities(payload: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The (kind, names) of Dialog.UpdateDynamicEntities; synonyms count as names."""
+    found = []
+    for entry in _objects(payload.get("types")):
+        names: list[Any] = []
+        for value in _objects(entry.get("values")):
+            for name in _objects([value.get("name")]):
+                synonyms = name.get("synonyms")
+                names.append(name.get("value"))
+                names += synonyms if isinstance(synonyms, list) else []
+        texts = [name for name in names if isinstance(name, str) and name.strip()]
+        found.append((str(entry.get("name") or "entity"), list(dict.fromkeys(texts))))
+    return found
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; nothing where the log holds something else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

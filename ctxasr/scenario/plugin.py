@@ -1,0 +1,121 @@
+"""A pytest plugin: every `*.scenario.yaml` that pytest meets is a test.
+
+    pytest scenarios/                     each scenario is one item
+    pytest scenarios/call_meg.scenario.yaml
+
+A failure shows the line of the file that did not hold, what was expected and what came, and the
+scenario's time line. Only pytest is imported until a scenario runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from ctxasr.report.trace import Failure, TurnReport
+
+SUFFIX: Final = ".scenario.yaml"
+LINES_AROUND: Final = 2
+"""Lines of the file shown before and after the one that failed."""
+
+
+COLUMNS_MAX: Final = 160
+"""Of each such line."""
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Pytest asks for every file that it meets."""
+    if not file_path.name.endswith(SUFFIX):
+        return None
+    collector: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
+    return collector
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file; it holds one test."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        name = self.path.name.removesuffix(SUFFIX)
+        yield ScenarioItem.from_parent(self, name=name)
+
+
+class ScenarioFailed(Exception):
+    """A scenario ran, and some of its expectations did not hold. Its text names none of them."""
+
+    def __init__(self, reports: Sequence[TurnReport]) -> None:
+        self.reports = tuple(reports)
+        super().__init__(f"{sum(not report.passed for report in reports)} turns failed")
+
+
+class ScenarioItem(pytest.Item):
+    """Replays one scenario."""
+
+    def runtest(self) -> None:
+        from ctxasr.scenario.replay import run_scenario
+
+        reports = run_scenario(self.path)
+        if all(report.passed for report in reports):
+            return
+        from ctxasr.report.terminal import scenario_text
+
+        self.add_report_section("call", "time line", scenario_text(reports))
+        raise ScenarioFailed(reports)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from ctxasr.errors import ScenarioError
+
+        error = excinfo.value
+        if isinstance(error, ScenarioFailed):
+            return "\n\n".join(
+                self._explain(report) for report in error.reports if not report.passed
+            )
+        if isinstance(error, ScenarioError):
+            shown = [str(error).replace(str(self.path), self._file())]
+            if error.line is not None:
+                shown += _excerpt(self.path, error.line)
+            return "\n".join(shown)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"scenario: {self.name}"
+
+    def _explain(self, report: TurnReport) -> str:
+        shown = [f"turn {report.turn} of {report.scenario}"]
+        for failure in report.failures:
+            shown += ["", *self._explain_one(failure)]
+        if report.reason:
+            shown += ["", f"why       {report.reason}"]
+        return "\n".join(shown)
+
+    def _explain_one(self, failure: Failure) -> list[str]:
+        return [
+            f"{self._file()}:{failure.line}: {failure.field}",
+            *_excerpt(self.path, failure.line),
+            f"expected  {failure.expected}",
+            f"got       {failure.got}",
+        ]
+
+    def _file(self) -> str:
+        """The path as pytest shows paths: from the folder where it was called."""
+        try:
+            return str(self.path.relative_to(self.config.invocation_params.dir))
+        except ValueError:
+            return str(self.path)
+
+
+def _excerpt(path: Path, line: int) -> list[str]:
+    """The lines around `line` (from 1), that one marked with an arrow."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    first = max(1, line - LINES_AROUND)
+    last = min(len(lines), line + LINES_AROUND)
+    return [
+        f"{'>' if number == line else ' '} {number:4} | {lines[number - 1][:COLUMNS_MAX]}".rstrip()
+        for number in range(first, last + 1)
+    ]

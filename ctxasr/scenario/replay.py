@@ -1,0 +1,302 @@
+"""Replays scenarios end to end: real audio, a real recogniser, a real DynamoDB server.
+
+For each turn: Recognize arrives, the utterance is recognised and rescored under the context that
+the turn before it left; then the turn's other events arrive in the scenario's order. The embedding
+computes while the reply plays, on a clock that runs only as long as something computes and skips
+the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from ctxasr.app import App, DelayedEncoder, Settings, aws, local
+from ctxasr.context import ContextEmbedding
+from ctxasr.events import ConsistentStatus, Record, to_event
+from ctxasr.hypotheses import Hypothesis, Recognition, normalise
+from ctxasr.pipeline import (
+    ContextState,
+    Listening,
+    Ports,
+    UtteranceResult,
+    listen,
+    on_event,
+    on_utterance,
+)
+from ctxasr.ports import Recognizer
+from ctxasr.report.trace import TracePoint, TurnReport
+from ctxasr.scenario.expectations import check
+from ctxasr.scenario.format import load_scenario
+from ctxasr.scenario.messages import TurnMessages
+from ctxasr.scenario.model import Scenario
+from ctxasr.scenario.tracing import ReplayClock, Trace
+from ctxasr.scenario.values import Delivery
+
+WORD_MS: Final = 400.0
+"""How long an utterance without audio is taken to last, per word."""
+
+SPEED_MIN: Final = 0.1
+SPEED_MAX: Final = 100.0
+
+_runs: Final = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay. `context=False` computes contexts and does not use them."""
+
+    speed: float = 1.0
+    context: bool = True
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRun:
+    """A turn's report, and what it was made from, for evaluation."""
+
+    report: TurnReport
+    recognition: Recognition
+    context: ContextEmbedding | None
+
+
+def run_scenario(path: Path, options: Options | None = None) -> list[TurnReport]:
+    """Replay one scenario file from synchronous code.
+
+    Raises:
+        ScenarioError, AudioError: the scenario or its audio is wrong.
+        StoreUnavailable: the endpoint does not answer.
+    """
+
+    async def run() -> list[TurnReport]:
+        scenario = load_scenario(path)
+        return [turn.report async for turn in replay_all([scenario], options or Options())]
+
+    return asyncio.run(run())
+
+
+async def replay_all(scenarios: Iterable[Scenario], options: Options) -> AsyncIterator[TurnRun]:
+    """Replay scenarios one after the other over one store, turn by turn."""
+    clock = ReplayClock(options.speed)
+    trace = Trace(clock.now_ms)
+    settings = options.settings
+    opened: AbstractAsyncContextManager[App] = (
+        local(settings, clock=clock, telemetry=trace)
+        if settings.endpoint_url is None
+        else aws(settings, clock=clock, telemetry=trace)
+    )
+    async with opened as app:
+        for scenario in scenarios:
+            trace.clear()
+            customer = f"replay-{next(_runs)}"
+            replaying = _Replay(scenario, app, clock, trace, options, customer)
+            async for turn in replaying.turns():
+                yield turn
+
+
+class _Replay:
+    """One scenario on its way through the pipeline."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        app: App,
+        clock: ReplayClock,
+        trace: Trace,
+        options: Options,
+        customer: str,
+    ):
+        self._scenario, self._clock, self._trace = scenario, clock, trace
+        self._options, self._customer = options, customer
+        self._recognizer = app.recognizer
+        self._ports = _with_settings(app.ports, scenario, clock)
+
+    async def turns(self) -> AsyncIterator[TurnRun]:
+        asked_with: str | None = None
+        for index in range(len(self._scenario.turns)):
+            messages = TurnMessages(self._scenario, index, self._customer, asked_with)
+            yield await self._turn(messages)
+            asked_with = messages.token if self._scenario.expects_speech(index) else None
+
+    async def _turn(self, messages: TurnMessages) -> TurnRun:
+        async with asyncio.TaskGroup() as group:
+            delivering = _Deliveries(messages, self._ports, self._clock, self._trace, group)
+            arrivals = list(self._scenario.deliveries(messages.index))
+            if arrivals[0].event == "recognize":
+                await delivering.deliver(arrivals.pop(0), "")
+            listening, recognition, result = await self._utterance(messages)
+            for arrival in arrivals:
+                await delivering.deliver(arrival, result.result.text)
+            await delivering.end_of_reply()
+        status = await self._ports.store.read(messages.key)
+        self._clock.skip(messages.turn.pause_ms)
+        report = self._report(messages, status, result)
+        return TurnRun(report, recognition, listening.context)
+
+    async def _utterance(
+        self, messages: TurnMessages
+    ) -> tuple[Listening, Recognition, UtteranceResult]:
+        """Hear the customer: find the context meanwhile, then rescore what was recognised."""
+        opening = messages.record(Delivery("recognize"), self._clock.now_ms(), "")
+        event = to_event(opening, self._ports.payload_ttl_s)
+        began_ms = self._clock.now_ms()
+        async with asyncio.TaskGroup() as group:
+            finding = group.create_task(listen(event, self._ports))
+            recognising = group.create_task(self._recognise(messages.index))
+        recognition = recognising.result()
+        self._clock.skip_to(began_ms + 1_000.0 * recognition.duration_s)
+        listening = finding.result()
+        if not self._options.context:
+            listening = Listening(ContextState.NONE, reason="context is switched off")
+        self._trace.add(
+            messages.key,
+            TracePoint("recognise", "recogniser", began_ms, self._clock.now_ms() - began_ms),
+        )
+        result = await on_utterance(listening, recognition, self._ports, messages.key)
+        return listening, recognition, result
+
+    async def _recognise(self, index: int) -> Recognition:
+        user = self._scenario.turns[index].user
+        path = self._scenario.audio_path(index)
+        if path is None:
+            texts = [normalise(text) for text in user.hypotheses or ()]
+            length_s = WORD_MS / 1_000.0 * len(texts[0].split())
+            hypotheses = [Hypothesis(text, -float(rank)) for rank, text in enumerate(texts)]
+            return Recognition(tuple(hypotheses), duration_s=length_s)
+        return await recognise_file(path, self._recognizer())
+
+    def _report(
+        self, messages: TurnMessages, status: ConsistentStatus | None, result: UtteranceResult
+    ) -> TurnReport:
+        index, turn = messages.index, messages.turn
+        outcome = status.outcome.value if status is not None and status.outcome else None
+        report = TurnReport(
+            scenario=self._scenario.name,
+            turn=index + 1,
+            outcome=outcome,
+            context=result.context.value,
+            window_ms=result.window_ms,
+            context_ms=result.context_ms,
+            plain_text=result.result.plain_text,
+            text=result.result.text,
+            changes=result.result.changes,
+            reason=result.reason,
+            added_ms=result.added_ms,
+            reference=turn.user.says or "",
+            points=self._trace.of(messages.key),
+            file=str(self._scenario.path),
+        )
+        failures = tuple(check(self._scenario, index, report))
+        return replace(report, passed=not failures, failures=failures)
+
+
+class _Deliveries:
+    """Hands the events of one turn to the pipeline in their order.
+
+    The event that satisfies the trigger returns only when the turn is settled: the next events
+    arrive meanwhile, as they do in a service.
+    """
+
+    def __init__(
+        self,
+        messages: TurnMessages,
+        ports: Ports,
+        clock: ReplayClock,
+        trace: Trace,
+        group: asyncio.TaskGroup,
+    ):
+        self._messages, self._ports, self._clock = messages, ports, clock
+        self._trace, self._group = trace, group
+        self._sent: dict[Delivery, Record] = {}
+        self._running: set[asyncio.Task[ConsistentStatus]] = set()
+        self._asked_ms = self._speaking_ms = 0.0
+
+    async def deliver(self, arrival: Delivery, heard: str) -> None:
+        first = arrival._replace(again=False)
+        if first not in self._sent:
+            self._sent[first] = self._messages.record(first, self._clock.now_ms(), heard)
+        record = self._sent[first]
+        if arrival.event == "expect_speech" and not arrival.again:
+            self._asked_ms = float(record.received_at)
+        if arrival.event in ("speak", "speech_started") and not arrival.again:
+            self._speaking_ms = float(record.received_at)
+        await self._send(record, arrival.event, again=arrival.again)
+
+    async def end_of_reply(self) -> None:
+        """Let the reply play to its end, or to the barge-in; waits only while something runs."""
+        turn = self._messages.turn
+        if turn.reply is None:
+            return
+        interrupted = turn.barge_in_ms is not None
+        end_ms = self._speaking_ms + turn.reply_ms
+        if turn.barge_in_ms is not None:
+            end_ms = min(end_ms, self._asked_ms + turn.barge_in_ms)
+        running = {task for task in self._running if not task.done()}
+        if running:
+            left_ms = max(0.0, end_ms - self._clock.now_ms())
+            await asyncio.wait(running, timeout=self._clock.timer_s(left_ms))
+        self._clock.skip_to(end_ms)
+        band = TracePoint("reply", "reply", self._speaking_ms, end_ms - self._speaking_ms)
+        self._trace.add(self._messages.key, band)
+        record = self._messages.reply_ended(end_ms, interrupted=interrupted)
+        await self._send(record, "speech_interrupted" if interrupted else "speech_finished")
+
+    async def _send(self, record: Record, name: str, *, again: bool = False) -> None:
+        """Deliver, and go on when its write has returned."""
+        facts = {"again": 1} if again else {}
+        point = TracePoint(name, "events", self._clock.now_ms(), 0.0, facts)
+        self._trace.add(self._messages.key, point)
+        task = self._group.create_task(on_event(record, self._ports))
+        self._running.add(task)
+        recorded = asyncio.ensure_future(self._trace.recorded(record).wait())
+        try:
+            await asyncio.wait({task, recorded}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            recorded.cancel()
+
+
+async def recognise_file(path: Path, recognizer: Recognizer) -> Recognition:
+    """Load and recognise one sound file.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    from ctxasr.speech.audio import load_samples
+
+    loaded = await asyncio.to_thread(load_samples, path)
+    return await recognizer.recognize(loaded.samples)
+
+
+def _with_settings(ports: Ports, scenario: Scenario, clock: ReplayClock) -> Ports:
+    """The ports with what the scenario's settings change."""
+    settings = scenario.settings
+    if settings.payload_ttl_ms is not None:
+        ports = replace(ports, payload_ttl_s=round(settings.payload_ttl_ms / 1_000))
+    if settings.read_budget_ms is not None:
+        ports = replace(ports, read_budget_ms=settings.read_budget_ms)
+    if settings.encoder_delay_ms:
+        slow = DelayedEncoder(ports.encoder, settings.encoder_delay_ms, clock)
+        ports = replace(ports, encoder=slow)
+    return ports
+
+
+def load_all(paths: Sequence[Path]) -> list[Scenario]:
+    """Load scenario files, and all of those in folders, before anything runs.
+
+    Raises:
+        ScenarioError: one is wrong, or there is none.
+    """
+    from ctxasr.errors import ScenarioError
+
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.rglob("*.scenario.yaml")) if path.is_dir() else [path]
+        if not found:
+            raise ScenarioError("no *.scenario.yaml in this folder", file=str(path))
+        files += [file for file in found if file not in files]
+    return [load_scenario(file) for file in files]

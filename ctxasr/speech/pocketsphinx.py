@@ -1,0 +1,245 @@
+"""The embedded recogniser: PocketSphinx 5 with the US-English model of its wheel.
+
+One worker owns the decoders, so no state is shared. An utterance is decoded as a whole:
+cepstral means come from the utterance itself (cmn="batch"), and the front end is made anew each
+time, so nothing carries over from one utterance to the next.
+
+A second, vocabulary-free pass finds the most likely string of phones; it keeps the sound of names
+that the dictionary lacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from ctxasr.errors import InputError, LimitExceeded, MissingPart
+from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition
+from ctxasr.ports import Samples
+from ctxasr.speech.audio import AUDIO_S_MAX, RATE_HZ, dither, trim_silence
+from ctxasr.speech.lattice import clean_words, read_htk
+from ctxasr.speech.lexicon import PHONES
+
+N_BEST_TRIED_MAX: Final = 400
+"""Entries read from the n-best search; about two thirds repeat an earlier text."""
+
+SCORE_UNIT: Final = 1024.0
+"""PocketSphinx keeps path scores shifted right by 10 bits (SENSCR_SHIFT in its hmm.h), so the
+logarithm of what it calls a score is 1024 times too small."""
+
+WORD_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "maxhmmpf": 3000, "maxwpf": 10}
+"""About the accuracy of the defaults in two thirds of the time."""
+
+PHONE_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
+"""Of the phone loop, tuned on synthetic voices; see docs/speech.md."""
+
+DECODE_S_MIN: Final = 0.1
+"""Shorter sound holds no phone and gives no frames to normalise over."""
+
+
+class PocketSphinxRecognizer:
+    """`ports.Recognizer`. Make one, use it for every utterance, and `close` it.
+
+    `trim` cuts silence before and after the speech; `phones` runs the phone loop as well.
+
+    `process` decodes in a child process instead of a thread: PocketSphinx holds Python's
+    interpreter lock while it decodes, some 0.2 s per second of speech in which the event loop of a
+    threaded recogniser stands still. AWS Lambda has no semaphores, hence no such process.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_best: int = N_BEST_MAX,
+        trim: bool = True,
+        phones: bool = True,
+        process: bool = False,
+    ):
+        options: dict[str, Any] = {"n_best": n_best, "trim": trim, "phones": phones}
+        self._decoder = PocketSphinxDecoder(**options)
+        self._executor: Executor
+        if process:
+            self._executor = ProcessPoolExecutor(
+                1, get_context("spawn"), initializer=_start_worker, initargs=(options,)
+            )
+            self._load, self._recognize = _load_in_worker, _recognize_in_worker
+        else:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="pocketsphinx")
+            self._load, self._recognize = self._decoder.load, self._decoder.recognize
+
+    async def load(self) -> None:
+        """Load the models now, not with the first utterance."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._load)
+
+    async def recognize(self, samples: Samples) -> Recognition:
+        """Decode 16 kHz mono samples (n,); see PocketSphinxDecoder.recognize."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._recognize, samples)
+
+    def close(self) -> None:
+        """Let go of the thread or process; waits for an utterance that is being decoded."""
+        self._executor.shutdown(wait=True)
+
+
+class PocketSphinxDecoder:
+    """The recogniser without asyncio, for one thread."""
+
+    def __init__(self, *, n_best: int = N_BEST_MAX, trim: bool = True, phones: bool = True):
+        if not 1 <= n_best <= N_BEST_MAX:
+            raise LimitExceeded("N_BEST_MAX", N_BEST_MAX, n_best, "recogniser")
+        self._n_best, self._trim, self._with_phones = n_best, trim, phones
+        self._words: Any = None
+        self._phones: Any = None
+
+    def recognize(self, samples: Samples) -> Recognition:
+        """Decode 16 kHz mono samples (n,).
+
+        No hypothesis means that nothing was heard. Scores are natural logarithms with the language
+        model at its weight of 9.5, up to a constant; they are far sharper than probabilities
+        (PocketSphinx itself divides by 20 for posteriors).
+
+        Raises:
+            LimitExceeded: longer than AUDIO_S_MAX.
+            MissingPart: the recogniser or its model is not installed.
+        """
+        duration_s = len(samples) / RATE_HZ
+        if duration_s > AUDIO_S_MAX:
+            raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), "utterance")
+        if duration_s < DECODE_S_MIN or not samples.any():
+            return Recognition((), duration_s=duration_s)
+        self.load()
+        sound = dither(trim_silence(samples) if self._trim else samples).tobytes()
+        _decode(self._words, sound)
+        hypotheses = self._hypotheses()
+        lattice = _lattice(self._words)
+        phones: tuple[str, ...] = ()
+        if self._phones is not None:
+            _decode(self._phones, sound)
+            phones = _phone_string(self._phones)
+        return Recognition(hypotheses, lattice, phones, duration_s)
+
+    def load(self) -> None:
+        """Load the models if they are not: 0.3 s for the words, 20 ms for the phones."""
+        if self._words is None:
+            self._words = make_decoder(**WORD_OPTIONS)
+        if self._phones is None and self._with_phones:
+            self._phones = make_phone_decoder(**PHONE_OPTIONS)
+
+    def _hypotheses(self) -> tuple[Hypothesis, ...]:
+        """hyp() first, then the n-best list without repetitions, by falling score."""
+        best = self._words.hyp()
+        if best is None:
+            return ()
+        plain = clean_words(best.hypstr)
+        scores: dict[str, float] = {}
+        for _, entry in zip(range(N_BEST_TRIED_MAX), self._words.nbest() or (), strict=False):
+            text = clean_words(entry.hypstr) if entry is not None else ""
+            score = _natural_log(entry.score) if entry is not None else -math.inf
+            if text and score > scores.get(text, -math.inf):
+                scores[text] = score
+            if len(scores) > 2 * self._n_best:
+                break
+        top = max(scores.values(), default=_natural_log(best.score))
+        rest = sorted((text for text in scores if text != plain), key=lambda text: -scores[text])
+        first = (Hypothesis(plain, scores.get(plain, top)),) if plain else ()
+        found = (*first, *(Hypothesis(text, scores[text]) for text in rest))
+        return found[: self._n_best]
+
+
+def make_decoder(**options: Any) -> Any:
+    """A PocketSphinx decoder with the stock acoustic model.
+
+    Raises:
+        MissingPart: pocketsphinx is not installed, or without its model.
+    """
+    try:
+        import pocketsphinx
+    except ImportError:
+        raise MissingPart("pocketsphinx is not installed: pip install pocketsphinx") from None
+    try:
+        return pocketsphinx.Decoder(loglevel="FATAL", **options)
+    except RuntimeError:
+        raise MissingPart(
+            "pocketsphinx cannot load its US-English model: pip install --force-reinstall it"
+        ) from None
+
+
+def make_phone_decoder(**options: Any) -> Any:
+    """A decoder for phones alone: the packaged phone trigram, no dictionary, no word model."""
+    try:
+        import pocketsphinx
+    except ImportError:
+        raise MissingPart("pocketsphinx is not installed: pip install pocketsphinx") from None
+    model = Path(pocketsphinx.get_model_path()) / "en-us" / "en-us-phone.lm.bin"
+    return make_decoder(allphone=str(model), lm=None, dict=None, **options)
+
+
+def _decode(decoder: Any, sound: bytes) -> None:
+    # The front end tracks the noise level, and start_utt() keeps what it learnt from the utterance
+    # before: the same sound then gives other words. 0.1 ms; start_stream() does so too, deprecated.
+    decoder.reinit_feat()
+    decoder.start_utt()
+    try:
+        decoder.process_raw(sound, full_utt=True)
+    finally:
+        decoder.end_utt()
+
+
+def _natural_log(score: float) -> float:
+    return SCORE_UNIT * math.log(score) if score > 0.0 else -math.inf
+
+
+def _phone_string(decoder: Any) -> tuple[str, ...]:
+    segments: Iterable[Any] = decoder.seg() or ()
+    return tuple(segment.word for segment in segments if segment.word in PHONES)
+
+
+def _lattice(decoder: Any) -> Lattice | None:
+    """The word lattice, through memory where the system can: what was said never gets a file."""
+    lattice = decoder.get_lattice()
+    if lattice is None:
+        return None
+    try:
+        if hasattr(os, "memfd_create"):
+            handle = os.memfd_create("lattice")
+            try:
+                lattice.write_htk(f"/proc/self/fd/{handle}")
+                size = os.stat(handle).st_size
+                return read_htk(os.pread(handle, size, 0).decode())
+            finally:
+                os.close(handle)
+        with tempfile.TemporaryDirectory() as folder:  # mode 0700
+            path = Path(folder) / "lattice"
+            lattice.write_htk(str(path))
+            return read_htk(path.read_text())
+    except (InputError, RuntimeError, OSError):
+        return None  # the n-best list stands without it
+
+
+# ---------------------------------------------------------------- the child process
+
+_worker: PocketSphinxDecoder | None = None
+
+
+def _start_worker(options: dict[str, Any]) -> None:
+    global _worker  # noqa: PLW0603 - a pool's worker has no other place to keep its decoder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _worker = PocketSphinxDecoder(**options)
+
+
+def _load_in_worker() -> None:
+    assert _worker is not None, "the pool's initializer ran"
+    _worker.load()
+
+
+def _recognize_in_worker(samples: Samples) -> Recognition:
+    assert _worker is not None, "the pool's initializer ran"
+    return _worker.recognize(samples)

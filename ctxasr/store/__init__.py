@@ -1,0 +1,10 @@
+"""The event-status table and the payload table, on DynamoDB, in memory, and on a local server.
+
+    schema    names, limits, items, sealed payloads: the wire form that every store shares
+    dynamodb  EventStore over DynamoDB, and the one place where requests are repeated
+    vault     PayloadVault over DynamoDB and KMS
+    memory    both ports in memory: the executable specification, for your own tests too
+    local     DynamoDB and KMS on loopback; clients; set-up of tables and key
+
+Nothing is imported here: the recording Lambda loads neither the local server nor the other stores.
+"""

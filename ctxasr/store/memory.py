@@ -1,0 +1,166 @@
+"""Both ports in memory: what the stores must do, short enough to be checked by reading.
+
+The contract tests hold every other store against this one. Use it in your own tests.
+
+    store, vault = MemoryEventStore(clock), MemoryVault(clock)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ctxasr.errors import PayloadUnreadable
+from ctxasr.events import ConsistentStatus, Event, Outcome, Payload, PayloadRef, TurnKey
+from ctxasr.store import schema
+
+if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
+    from ctxasr.ports import Clock
+
+
+class MemoryEventStore:
+    """`ports.EventStore`; no method waits in the middle, so each is atomic."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._turns: dict[TurnKey, ConsistentStatus] = {}
+        self._links: dict[tuple[str, str], tuple[TurnKey, int]] = {}
+
+    async def open_key(
+        self, turn: TurnKey, wrapped_key: bytes, expires_at_s: int
+    ) -> ConsistentStatus:
+        item = self._opened(turn, expires_at_s)
+        if item.outcome is None:
+            item = replace(item, wrapped_key=item.wrapped_key or wrapped_key)
+        return self._keep(item)
+
+    async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
+        schema.check_token(event.mark.token)
+        item = self._opened(event.key.turn, expires_at_s)
+        refs = item.refs if event.payload is None else item.refs | {event.payload.ref}
+        return self._keep(
+            replace(item, marks={event.key.event: event.mark} | item.marks, refs=refs)
+        )
+
+    async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
+        item = self._turns.get(turn)
+        if item is None:
+            return schema.absent(turn)
+        if item.owner is None and item.outcome is None:
+            item = replace(item, owner=owner)
+        return self._keep(item)
+
+    async def settle(
+        self,
+        turn: TurnKey,
+        outcome: Outcome,
+        *,
+        owner: str | None,
+        ref: PayloadRef | None = None,
+    ) -> ConsistentStatus:
+        item = self._turns.get(turn)
+        if item is None:
+            return schema.absent(turn)
+        if item.outcome is None and item.owner == owner:
+            key = item.wrapped_key if outcome is Outcome.EMBEDDED else None
+            refs = item.refs if ref is None else item.refs | {ref}
+            item = replace(item, outcome=outcome, wrapped_key=key, refs=refs)
+        return self._keep(item)
+
+    async def read(self, turn: TurnKey) -> ConsistentStatus | None:
+        item = self._turns.get(turn)
+        return None if item is None or self._expired(item.expires_at_s) else self._keep(item)
+
+    async def turns(self, customer: str) -> list[ConsistentStatus]:
+        return [
+            self._keep(item)
+            for turn, item in sorted(self._turns.items())
+            if turn.customer == customer
+            and item.outcome is None
+            and not self._expired(item.expires_at_s)
+        ]
+
+    async def link(self, turn: TurnKey, token: str, expires_at_s: int) -> None:
+        schema.check_token(token)
+        self._links.setdefault((turn.customer, token), (turn, expires_at_s))
+
+    async def follow(self, customer: str, token: str) -> TurnKey | None:
+        schema.check_token(token)
+        turn, expires_at_s = self._links.get((customer, token), (None, 0))
+        return None if self._expired(expires_at_s) else turn
+
+    def _opened(self, turn: TurnKey, expires_at_s: int) -> ConsistentStatus:
+        return self._turns.get(turn) or replace(schema.absent(turn), expires_at_s=expires_at_s)
+
+    def _keep(self, item: ConsistentStatus) -> ConsistentStatus:
+        """Store it, and hand out a copy that the caller may change."""
+        self._turns[item.turn] = item
+        return replace(item, marks=dict(item.marks))
+
+    def _expired(self, expires_at_s: int) -> bool:
+        return schema.expired(expires_at_s, self._clock.now_ms())
+
+
+class MemoryVault:
+    """`ports.PayloadVault` with the same sealed payloads as on DynamoDB.
+
+    `rows` is the payload table, (customer, sort key) -> (body, expires_at_s), open for tests that
+    tamper with it. `random_bytes(n)` makes keys and nonces; give a seeded one to repeat a run.
+    """
+
+    def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._clock, self._random = clock, random_bytes
+        self._keys: dict[tuple[bytes, TurnKey], bytes] = {}
+        self._held: dict[TurnKey, bytes] = {}
+        self.rows: dict[tuple[str, str], tuple[bytes, int]] = {}
+
+    async def new_key(self, turn: TurnKey) -> bytes:
+        wrapped = self._random(schema.DATA_KEY_BYTES)  # a name for the key, nothing more
+        self._keys[wrapped, turn] = self._random(schema.DATA_KEY_BYTES)
+        return wrapped
+
+    def held_key(self, turn: TurnKey) -> bytes | None:
+        return self._held.get(turn)
+
+    async def put(self, wrapped_key: bytes, payload: Payload) -> None:
+        clear = schema.pack(payload)
+        await self.put_blob(wrapped_key, payload.turn, payload.ref, clear, payload.expires_at_s)
+
+    async def put_blob(
+        self, wrapped_key: bytes, turn: TurnKey, ref: PayloadRef, blob: bytes, expires_at_s: int
+    ) -> None:
+        key, nonce = self._key(wrapped_key, turn), self._random(schema.NONCE_BYTES)
+        body = schema.seal(key, turn, ref, expires_at_s, blob, nonce=nonce)
+        self.rows[turn.customer, schema.payload_sort(turn, ref)] = (body, expires_at_s)
+
+    async def get(
+        self, wrapped_key: bytes, turn: TurnKey, refs: Sequence[PayloadRef]
+    ) -> list[Payload]:
+        return [schema.unpack(*self._open(wrapped_key, turn, ref), turn, ref) for ref in refs]
+
+    async def get_blob(self, wrapped_key: bytes, turn: TurnKey, ref: PayloadRef) -> bytes:
+        return self._open(wrapped_key, turn, ref)[0]
+
+    async def delete(self, turn: TurnKey, refs: Sequence[PayloadRef]) -> None:
+        self._held.pop(turn, None)
+        for ref in refs:
+            self.rows.pop((turn.customer, schema.payload_sort(turn, ref)), None)
+
+    def _key(self, wrapped_key: bytes, turn: TurnKey) -> bytes:
+        if (wrapped_key, turn) not in self._keys:
+            raise PayloadUnreadable("no data key is wrapped so for this turn")
+        self._held[turn] = wrapped_key
+        return self._keys[wrapped_key, turn]
+
+    def _open(self, wrapped_key: bytes, turn: TurnKey, ref: PayloadRef) -> tuple[bytes, int]:
+        """Clear bytes and expiry in seconds."""
+        row = self.rows.get((turn.customer, schema.payload_sort(turn, ref)))
+        if row is None:
+            raise PayloadUnreadable(f"payload {ref} is not there")
+        body, expires_at_s = row
+        if schema.expired(expires_at_s, self._clock.now_ms()):
+            raise PayloadUnreadable(f"payload {ref} has expired")
+        key = self._key(wrapped_key, turn)
+        return schema.unseal(key, turn, ref, expires_at_s, body), expires_at_s

@@ -1,0 +1,272 @@
+"""The wire form of both tables: names, limits, items, and sealed payloads.
+
+    event-status   customer, interaction | ev#<event id> = str(Mark): name, time, number, token
+                                         | ref#<kind>#<n> = the payload's sort key
+                                         | key, owner, outcome, expires_at
+                   customer, link#<token> | turn = the interaction that asked, expires_at
+    payload        customer, payload = <interaction>#<kind>#<n> | body, expires_at
+
+A body is `version (1 byte) | nonce (12) | AES-256-GCM ciphertext and tag (16)`. Its associated data
+name the format version, customer, interaction, kind, number and expiry, so that a ciphertext that
+was moved to another place or another expiry fails (NIST SP 800-38D).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ctxasr.errors import LimitExceeded, PayloadUnreadable
+from ctxasr.events import ConsistentStatus, Mark, Outcome, Payload, PayloadRef, TurnKey
+
+TOKEN_BYTES_MAX: Final = 900
+"""An initiator's token, UTF-8: a sort key holds 1024 bytes, and a prefix stands before it."""
+
+SORT_KEY_BYTES_MAX: Final = 1024
+"""DynamoDB's limit for a sort key."""
+
+PAYLOAD_BYTES_MAX: Final = 402_000
+"""One payload in clear: 500 entities of 200 four-byte characters fit, and so does the item that
+holds them (400 KiB on DynamoDB, 405,000 bytes on the local server)."""
+
+DATA_KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+FORMAT_VERSION: Final = 1
+
+CUSTOMER: Final = "customer"
+INTERACTION: Final = "interaction"
+PAYLOAD: Final = "payload"
+BODY: Final = "body"
+KEY: Final = "key"
+OWNER: Final = "owner"
+OUTCOME: Final = "outcome"
+EXPIRES_AT: Final = "expires_at"
+TURN: Final = "turn"
+
+_EVENT: Final = "ev#"
+_REF: Final = "ref#"
+_LINK: Final = "link#"
+_ESCAPE: Final = "turn#"
+
+Item = dict[str, dict[str, Any]]
+"""One item as the low-level client speaks it: attribute -> {type: value}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of the two tables."""
+
+    status: str = "ctxasr-event-status"
+    payload: str = "ctxasr-payload"
+
+    @classmethod
+    def named(cls, prefix: str) -> Tables:
+        return cls(f"{prefix}-event-status", f"{prefix}-payload")
+
+    def definitions(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments of CreateTable for both."""
+        return _definition(self.status, INTERACTION), _definition(self.payload, PAYLOAD)
+
+
+def _definition(table: str, sort: str) -> dict[str, Any]:
+    return {
+        "TableName": table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for name in (CUSTOMER, sort)
+        ],
+        "KeySchema": [
+            {"AttributeName": CUSTOMER, "KeyType": "HASH"},
+            {"AttributeName": sort, "KeyType": "RANGE"},
+        ],
+    }
+
+
+# ---------------------------------------------------------------- keys
+
+
+def status_key(turn: TurnKey) -> Item:
+    """The key of a turn's item.
+
+    A client names its interactions. One that calls itself `link#...` must not stand where a link
+    would, so such names get a prefix of their own.
+    """
+    sort = turn.interaction
+    if sort.startswith((_LINK, _ESCAPE)):
+        sort = _ESCAPE + sort
+    return {CUSTOMER: {"S": turn.customer}, INTERACTION: {"S": _bounded(sort, "interaction")}}
+
+
+def link_key(customer: str, token: str) -> Item:
+    """The key of the item that says which turn handed out `token`.
+
+    Raises:
+        LimitExceeded: the token is longer than TOKEN_BYTES_MAX.
+    """
+    check_token(token)
+    return {CUSTOMER: {"S": customer}, INTERACTION: {"S": _LINK + token}}
+
+
+def check_token(token: str) -> None:
+    """Raises LimitExceeded for a token longer than TOKEN_BYTES_MAX."""
+    size = len(token.encode("utf-8", "surrogatepass"))
+    if size > TOKEN_BYTES_MAX:
+        raise LimitExceeded("TOKEN_BYTES_MAX", TOKEN_BYTES_MAX, size, "initiator token")
+
+
+def payload_key(turn: TurnKey, ref: PayloadRef) -> Item:
+    """The key of a payload's item; neither kind nor number holds a bare '#', so it is one-to-one.
+
+    Raises:
+        LimitExceeded: the sort key is longer than SORT_KEY_BYTES_MAX.
+    """
+    return {CUSTOMER: {"S": turn.customer}, PAYLOAD: {"S": payload_sort(turn, ref)}}
+
+
+def payload_sort(turn: TurnKey, ref: PayloadRef) -> str:
+    """The sort key of a payload, which also is its id in the status item."""
+    return _bounded(f"{turn.interaction}#{ref.kind}#{quote(ref.number, safe='')}", "payload key")
+
+
+def _bounded(sort: str, where: str) -> str:
+    size = len(sort.encode("utf-8", "surrogatepass"))
+    if size > SORT_KEY_BYTES_MAX:
+        raise LimitExceeded("SORT_KEY_BYTES_MAX", SORT_KEY_BYTES_MAX, size, where)
+    return sort
+
+
+# ---------------------------------------------------------------- the status item
+
+
+def event_attribute(event: str) -> str:
+    """Where the status item holds an event."""
+    return _EVENT + event
+
+
+def ref_attribute(ref: PayloadRef) -> str:
+    """Where the status item notes a payload."""
+    return f"{_REF}{ref}"
+
+
+def mark_text(mark: Mark) -> str:
+    """What stands at an event's attribute.
+
+    Raises:
+        LimitExceeded: the token that it echoes is longer than TOKEN_BYTES_MAX.
+    """
+    check_token(mark.token)
+    return str(mark)
+
+
+def parse_mark(text: str) -> Mark:
+    """The inverse of `mark_text`; a mark with a number and without a token ends in an empty one."""
+    return Mark.parse(text + " " if text.count(" ") == 2 else text)
+
+
+def absent(turn: TurnKey) -> ConsistentStatus:
+    """What a conditional write on a missing item returns: nothing noted, nobody owns it."""
+    return ConsistentStatus(turn, {}, frozenset(), None, None, None, 0)
+
+
+def to_status(item: Item) -> ConsistentStatus:
+    """The status that an item of the event-status table holds; unknown attributes are skipped."""
+    interaction = item[INTERACTION]["S"]
+    if interaction.startswith(_ESCAPE):
+        interaction = interaction[len(_ESCAPE) :]
+    return ConsistentStatus(
+        turn=TurnKey(item[CUSTOMER]["S"], interaction),
+        marks={
+            name[len(_EVENT) :]: parse_mark(value["S"])
+            for name, value in item.items()
+            if name.startswith(_EVENT)
+        },
+        refs=frozenset(
+            PayloadRef.parse(name[len(_REF) :]) for name in item if name.startswith(_REF)
+        ),
+        wrapped_key=bytes(item[KEY]["B"]) if KEY in item else None,
+        owner=item[OWNER]["S"] if OWNER in item else None,
+        outcome=Outcome(item[OUTCOME]["S"]) if OUTCOME in item else None,
+        expires_at_s=expiry_s(item),
+    )
+
+
+def is_turn(item: Item) -> bool:
+    """False for a link item."""
+    return not item[INTERACTION]["S"].startswith(_LINK)
+
+
+def expiry_s(item: Item) -> int:
+    """Seconds since 1970; 0, long past, where the item has none."""
+    return int(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else 0
+
+
+def expired(expires_at_s: int, now_ms: float) -> bool:
+    """At its expiry an item is gone, whatever the sweeper of the table has done."""
+    return now_ms >= expires_at_s * 1000
+
+
+# ---------------------------------------------------------------- sealed payloads
+
+
+def pack(payload: Payload) -> bytes:
+    """Label and texts as compact JSON: the clear text of a payload."""
+    document = [payload.label, *payload.texts]
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def unpack(clear: bytes, expires_at_s: int, turn: TurnKey, ref: PayloadRef) -> Payload:
+    """The inverse of `pack`.
+
+    Raises:
+        PayloadUnreadable: the bytes are no packed payload (a blob is read by get_blob).
+    """
+    try:
+        document = json.loads(clear.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, list) or not document:
+        raise PayloadUnreadable(f"payload {ref} is no list of texts")
+    label, *texts = map(str, document)
+    return Payload(turn, ref, tuple(texts), expires_at_s, label)
+
+
+def seal(
+    key: bytes, turn: TurnKey, ref: PayloadRef, expires_at_s: int, clear: bytes, *, nonce: bytes
+) -> bytes:
+    """Encrypt under a turn's data key; the nonce must be fresh.
+
+    Raises:
+        LimitExceeded: longer than PAYLOAD_BYTES_MAX.
+    """
+    if len(clear) > PAYLOAD_BYTES_MAX:
+        raise LimitExceeded("PAYLOAD_BYTES_MAX", PAYLOAD_BYTES_MAX, len(clear), f"payload {ref}")
+    bound = _associated(turn, ref, expires_at_s)
+    return bytes([FORMAT_VERSION]) + nonce + AESGCM(key).encrypt(nonce, clear, bound)
+
+
+def unseal(key: bytes, turn: TurnKey, ref: PayloadRef, expires_at_s: int, body: bytes) -> bytes:
+    """Decrypt and authenticate.
+
+    Raises:
+        PayloadUnreadable: unknown version, or body, place, expiry and key do not belong together.
+    """
+    if len(body) < 1 + NONCE_BYTES + TAG_BYTES or body[0] != FORMAT_VERSION:
+        raise PayloadUnreadable(f"payload {ref} is not of format version {FORMAT_VERSION}")
+    nonce, sealed = body[1 : 1 + NONCE_BYTES], body[1 + NONCE_BYTES :]
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, _associated(turn, ref, expires_at_s))
+    except InvalidTag:
+        raise PayloadUnreadable(f"payload {ref} fails authentication") from None
+
+
+def _associated(turn: TurnKey, ref: PayloadRef, expires_at_s: int) -> bytes:
+    """A JSON array: whatever the strings hold, two different places never read the same."""
+    place = [FORMAT_VERSION, turn.customer, turn.interaction, ref.kind, ref.number, expires_at_s]
+    return json.dumps(place, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,121 @@
+"""The pytest plugin, run by pytest itself on scenarios whose replay is a stand-in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import ctxasr.report.terminal
+import ctxasr.scenario.format  # noqa: F401 - loaded before pytester takes its snapshot of modules
+
+pytest_plugins = ["pytester"]
+
+SCENARIO = """\
+schema: 1
+turns:
+  - user: {hypotheses: [power]}
+    expect:
+      contains: [bauer]
+      context: none
+"""
+
+REPLAY = """
+import sys, types
+from ctxasr.report.trace import Failure, TurnReport
+from ctxasr.scenario.format import load_scenario
+
+def run_scenario(path, **options):
+    scenario = load_scenario(path)
+    field = "turns.0.expect.contains.0"
+    line = scenario.line_of(field)
+    failures = () if scenario.seed else (Failure(field, line, "bauer", "power"),)
+    return [TurnReport(scenario.name, 1, None, "none", None, None, "power", "power",
+        reason="first turn", passed=not failures, failures=failures, file=str(path))]
+
+module = types.ModuleType("ctxasr.scenario.replay")
+module.run_scenario = run_scenario
+sys.modules["ctxasr.scenario.replay"] = module
+"""
+
+# the entry point may be installed under its own name, so it is blocked and named by its module
+ARGS = tuple("-p no:ctxasr -p no:asyncio -p no:cacheprovider -p ctxasr.scenario.plugin".split())
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(REPLAY)
+    (pytester.path / "sub").mkdir()
+    return pytester
+
+
+def write(folder: pytest.Pytester, name: str, text: str) -> None:
+    (folder.path / "sub" / name).write_text(text)
+
+
+def test_scenarios_are_collected_and_pass(folder: pytest.Pytester) -> None:
+    write(folder, "good.scenario.yaml", SCENARIO.replace("schema: 1", "schema: 1\nseed: 1"))
+    write(folder, "other.yaml", "not: ours")
+    result = folder.runpytest_inprocess(*ARGS, "-v", "sub")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*good.scenario.yaml::good PASSED*"])
+
+
+def test_a_failure_shows_the_line_of_the_file_and_the_time_line(folder: pytest.Pytester) -> None:
+    write(folder, "bad.scenario.yaml", SCENARIO)
+    result = folder.runpytest_inprocess(*ARGS, "sub")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*scenario: bad*",
+            "turn 1 of bad",
+            "sub/bad.scenario.yaml:5: turns.0.expect.contains.0",
+            "     3 |   - user: {hypotheses: [[]power]}",
+            "     4 |     expect:",
+            ">    5 |       contains: [[]bauer]",
+            "     6 |       context: none",
+            "expected  bauer",
+            "got       power",
+            "why       first turn",
+            "*time line*",
+            "turn 1  context none*failed",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*plugin.py*")
+
+
+def test_a_wrong_scenario_is_shown_with_its_line(folder: pytest.Pytester) -> None:
+    write(folder, "wrong.scenario.yaml", SCENARIO.replace("contains", "contans"))
+    result = folder.runpytest_inprocess(*ARGS, "sub")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "sub/wrong.scenario.yaml:5: turns.0.expect.contans: *did you mean 'contains'?",
+            ">    5 |       contans: [[]bauer]",
+        ]
+    )
+
+
+def test_a_scenario_that_has_no_line_or_no_text_does_not_break_the_report(
+    folder: pytest.Pytester,
+) -> None:
+    write(folder, "empty.scenario.yaml", "")
+    (folder.path / "sub" / "latin.scenario.yaml").write_bytes(b"schema: 1\nabout: \xe9\n")
+    result = folder.runpytest_inprocess(*ARGS, "sub")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*empty.scenario.yaml:1: the file is empty*"])
+    result.stdout.fnmatch_lines(
+        ["*latin.scenario.yaml:2: byte 17 is not UTF-8*", ">    2 | about:*"]
+    )
+
+
+def test_the_plugin_is_light_where_there_are_no_scenarios() -> None:
+    heavy = ("torch", "moto", "pydantic", "rich", "ruamel", "numpy", "ctxasr.errors")
+    check = (
+        "import pytest, sys; before = set(sys.modules); import ctxasr.scenario.plugin; "
+        f"print([m for m in {heavy} if m in set(sys.modules) - before])"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

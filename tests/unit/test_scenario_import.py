@@ -1,0 +1,287 @@
+"""Logs of real messages become scenarios that meet the same events in the same order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctxasr.errors import ScenarioError
+from ctxasr.events import MESSAGE_BYTES_MAX
+from ctxasr.scenario.format import read_scenario
+from ctxasr.scenario.importer import import_log
+from ctxasr.scenario.log import LOG_LINES_MAX
+from ctxasr.scenario.model import Scenario
+from ctxasr.scenario.values import TURNS_MAX
+
+NAMES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "recognize": ("event", "SpeechRecognizer.Recognize", {}),
+    "utterance": ("event", "ContextText.Utterance", {"text": "Call Meg."}),
+    "entities": (
+        "event",
+        "ContextText.Entities",
+        {"kind": "contact", "values": ["Meg Jones", "Meg Bauer"]},
+    ),
+    "screen": ("event", "ContextText.ScreenList", {"items": ["Meg Jones"]}),
+    "slot": ("directive", "Dialog.ElicitSlot", {"slotToElicit": "contact_name"}),
+    "speak": (
+        "directive",
+        "SpeechSynthesizer.Speak",
+        {"url": "cid:1", "format": "AUDIO_MPEG", "token": "t"},
+    ),
+    "reply": ("event", "ContextText.Reply", {"text": "Meg Jones or Meg Bauer?"}),
+    "expect_speech": (
+        "directive",
+        "SpeechRecognizer.ExpectSpeech",
+        {"timeoutInMilliseconds": 8000},
+    ),
+    "speech_started": ("event", "SpeechSynthesizer.SpeechStarted", {"token": "t"}),
+    "completed": ("directive", "InteractionModel.RequestProcessingCompleted", {}),
+    "speech_finished": ("event", "SpeechSynthesizer.SpeechFinished", {"token": "t"}),
+    "speech_interrupted": ("event", "SpeechSynthesizer.SpeechInterrupted", {"token": "t"}),
+}
+CLIENT = ("speech_started", "speech_finished", "speech_interrupted")
+
+
+def envelope(name: str, turn: int, number: int = 1, **payload: Any) -> dict[str, Any]:
+    kind, full_name, body = NAMES[name]
+    namespace, _, short = full_name.partition(".")
+    header = {"namespace": namespace, "name": short, "messageId": f"{name}-{number}-{turn}"}
+    body = {**body, **payload}
+    if "token" in body:
+        body["token"] = f"t{turn}"
+    if name not in CLIENT:
+        header["dialogRequestId"] = f"turn-{turn}"
+    return {kind: {"header": header, "payload": body}}
+
+
+def line(at_ms: int, message: dict[str, Any], payloads: int = 0, **more: Any) -> str:
+    record = {"customer": "amy", "received_at": at_ms, "message": message, **more}
+    return json.dumps({**record, "service_payloads": payloads})
+
+
+def log_of(scenario: Scenario) -> list[str]:
+    """The records that a replay of `scenario` meets, one every 10 ms within a turn."""
+    lines = []
+    at_ms = 1_700_000_000_000
+    for index, turn in enumerate(scenario.turns):
+        asked_ms = ended_ms = at_ms
+        for delivery in scenario.deliveries(index):
+            at_ms += 10
+            more: dict[str, Any] = {}
+            if delivery.event == "entities":
+                more = {"values": list(turn.entities[delivery.number - 1].values)}
+            if delivery.event == "reply":
+                more = {"durationInMilliseconds": int(turn.reply_ms)}
+            if delivery.event == "expect_speech" and not delivery.again:
+                asked_ms = at_ms
+            message = envelope(delivery.event, index, delivery.number, **more)
+            lines.append(line(at_ms, message, turn.announced))
+        if turn.reply is not None:
+            interrupted = turn.barge_in_ms is not None
+            ended_ms = asked_ms + int(turn.reply_ms if not interrupted else turn.barge_in_ms or 0)
+            name = "speech_interrupted" if interrupted else "speech_finished"
+            lines.append(line(ended_ms, envelope(name, index)))
+        at_ms = ended_ms + int(turn.pause_ms) - 10 if turn.reply is not None else at_ms + 10
+    return lines
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> str:
+    """The YAML of a dialogue in which much is out of order or comes twice."""
+    turns = []
+    count = draw(st.integers(1, 3))
+    for _ in range(count):
+        turn: dict[str, Any] = {"user": {"hypotheses": ["call meg"]}}
+        lists = draw(st.integers(0, 3))
+        if lists:
+            turn["entities"] = [{"kind": "contact", "values": [f"name {n}"]} for n in range(lists)]
+        present = ["recognize", "utterance", "completed"]
+        present += [f"entities_{n + 1}" for n in range(lists)]
+        if draw(st.booleans()):
+            turn["screen"] = ["Meg Jones"]
+            present.append("screen")
+        if draw(st.booleans()):
+            turn["elicit_slot"] = "contact_name"
+            present.append("slot")
+        turn["expect_speech"] = draw(st.booleans())
+        if turn["expect_speech"]:
+            present.append("expect_speech")
+            turn["announce"] = draw(st.integers(0, 3))
+        if draw(st.booleans()):
+            turn["reply"] = {"text": "Which Meg?", "duration": "9s"}
+            present += ["speak", "reply", "speech_started"]
+            if turn["expect_speech"] and draw(st.booleans()):
+                turn["barge_in"] = f"{draw(st.integers(2000, 8000))}ms"
+            turn["pause"] = f"{draw(st.integers(1000, 9000))}ms"
+        turn["deliver"] = draw(st.lists(st.sampled_from(present), max_size=12))
+        turn["duplicate"] = draw(st.lists(st.sampled_from(present), max_size=3, unique=True))
+        turns.append(turn)
+    return json.dumps({"schema": 1, "turns": turns})  # JSON is YAML
+
+
+def arrivals(scenario: Scenario, index: int) -> list[tuple[str, tuple[str, ...], bool]]:
+    """The deliveries with what the lists of entities hold: their numbers follow the arrival."""
+    lists = scenario.turns[index].entities
+    return [
+        (name, lists[number - 1].values if name == "entities" else (), again)
+        for name, number, again in scenario.deliveries(index)
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenarios())
+def test_an_imported_log_meets_the_same_events_in_the_same_order(text: str) -> None:
+    first = read_scenario(text)
+    again = read_scenario(import_log(log_of(first)))
+    assert len(again.turns) == len(first.turns)
+    for index, (turn, copy) in enumerate(zip(first.turns, again.turns, strict=True)):
+        assert arrivals(again, index) == arrivals(first, index)
+        assert again.expects_speech(index) == first.expects_speech(index)
+        assert (copy.screen, copy.elicit_slot) == (turn.screen, turn.elicit_slot)
+        assert copy.reply_ms == turn.reply_ms
+        assert copy.barge_in_ms == turn.barge_in_ms
+        if first.expects_speech(index):
+            assert copy.announced == turn.announced
+        if index + 1 < len(first.turns) and turn.reply and first.expects_speech(index):
+            late_recognize = first.deliveries(index + 1)[0].event != "recognize"
+            assert late_recognize or copy.pause_ms == turn.pause_ms
+
+
+NAMES_OF_USUAL = ("recognize", "utterance", "speak", "expect_speech", "reply", "completed")
+
+
+def usual(turn: int = 0, start_ms: int = 1000) -> list[str]:
+    named = enumerate(NAMES_OF_USUAL)
+    return [line(start_ms + n, envelope(name, turn)) for n, name in named]
+
+
+def test_times_become_durations_and_the_text_is_short() -> None:
+    lines = [
+        *usual(0, 1000),
+        line(1010, envelope("speech_started", 0)),
+        line(3110, envelope("speech_finished", 0)),
+        *usual(1, 3910),
+    ]
+    text = import_log(reversed(lines))
+    scenario = read_scenario(text)
+    turn = scenario.turns[0]
+    assert (turn.reply_ms, turn.pause_ms, turn.barge_in_ms) == (2100, 800, None)
+    assert turn.user.hypotheses == ("call meg",), "as a recogniser writes it"
+    assert turn.deliver == NAMES_OF_USUAL, "and then speech_started, which is not named"
+    assert turn.duplicate == ()
+    assert "expect_speech: true" in text.split("- user")[2], "the last turn asked, too"
+
+
+def test_captions_and_dynamic_entities_stand_in_for_our_own_texts() -> None:
+    vtt = "WEBVTT\n\n1\n00:00.000 --> 00:01.260\nWhich Meg\n\n2\n00:01.260 --> 00:02\ndo you mean?"
+    values = [{"id": "1", "name": {"value": "Meg Bauer", "synonyms": ["Meggie"]}}]
+    update = {
+        "directive": {
+            "header": {
+                "namespace": "Dialog",
+                "name": "UpdateDynamicEntities",
+                "messageId": "u",
+                "dialogRequestId": "turn-0",
+            },
+            "payload": {"updateBehavior": "REPLACE", "types": [{"name": "A B", "values": values}]},
+        }
+    }
+    lines = [
+        line(1, envelope("recognize", 0)),
+        line(2, update),
+        line(3, envelope("speak", 0, caption={"content": vtt, "type": "WEBVTT"})),
+        line(4, envelope("expect_speech", 0), 1),
+        line(504, envelope("speech_interrupted", 0)),
+    ]
+    text = import_log(lines)
+    turn = read_scenario(text).turns[0]
+    assert turn.reply is not None
+    assert turn.reply.text == "Which Meg do you mean?"
+    assert (turn.entities[0].kind, turn.entities[0].values) == ("A_B", ("Meg Bauer", "Meggie"))
+    assert turn.barge_in_ms == 500
+    assert "# Not as in the log: turn 1: it holds no utterance text" in text
+    assert "it lacks utterance, reply, speech_started, completed" in text
+
+
+def test_bare_envelopes_have_an_order_but_no_times() -> None:
+    names = ("recognize", "expect_speech", "utterance", "speak", "reply", "speech_interrupted")
+    lines = [json.dumps(envelope(name, 0)) for name in names]
+    turn = read_scenario(import_log(lines, customer="amy")).turns[0]
+    assert turn.deliver[:2] == ("recognize", "expect_speech")
+    assert turn.barge_in_ms is not None
+    assert 0 < turn.barge_in_ms < turn.reply_ms
+    with pytest.raises(ScenarioError, match=r"log:1: .*--customer"):
+        import_log(lines)
+    with pytest.raises(ScenarioError, match="do not compare"):
+        import_log([*lines, *usual()], customer="amy")
+
+
+def test_one_customer_at_a_time() -> None:
+    both = [*usual(0), line(5, envelope("recognize", 7)).replace('"amy"', '"bob"')]
+    with pytest.raises(ScenarioError, match="2 customers"):
+        import_log(both)
+    assert len(read_scenario(import_log(both, customer="amy")).turns) == 1
+    with pytest.raises(ScenarioError, match="of this customer"):
+        import_log(both, customer="eve")
+
+
+def test_what_a_scenario_cannot_say_is_said_at_its_top() -> None:
+    late = [*usual(0, 1000), line(9000, envelope("screen", 0)), *usual(1, 5000)]
+    assert "messages of turn 1 came after turn 2 had begun" in import_log(late)
+    other = [
+        line(1, envelope("expect_speech", 0, initiator="a")),
+        line(2, envelope("recognize", 1, initiator="b")),
+    ]
+    assert "turn 2 did not answer turn 1" in import_log(other)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"customer": "amy"}', "received_at"),
+        (line(1, {"event": {"payload": {}}}), "header"),
+        (line(1, envelope("speech_started", 9)), "belongs to no turn"),
+        (line(1, envelope("reply", 0, text="x" * MESSAGE_BYTES_MAX)) + " " * 5000, "MESSAGE_BYTES"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_wrong_line_is_named(bad: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join([*usual(), "", bad]))
+    with pytest.raises(ScenarioError, match=says) as caught:
+        import_log(path)
+    assert str(caught.value).startswith(f"{path}:8: ")
+
+
+def test_logs_are_bounded_and_have_to_hold_something(tmp_path: Path) -> None:
+    turns = [line(n, envelope("recognize", n)) for n in range(TURNS_MAX + 1)]
+    assert len(read_scenario(import_log(turns[:-1])).turns) == TURNS_MAX
+    with pytest.raises(ScenarioError, match="TURNS_MAX"):
+        import_log(turns)
+    blank = ["\n"] * LOG_LINES_MAX
+    with pytest.raises(ScenarioError, match="holds no messages"):
+        import_log(blank)
+    with pytest.raises(ScenarioError, match="LOG_LINES_MAX"):
+        import_log([*blank, "\n"])
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        import_log(tmp_path / "none")
+    (tmp_path / "a").write_bytes(b"\xff")
+    with pytest.raises(ScenarioError, match="UTF-8"):
+        import_log(tmp_path / "a")
+
+
+def test_a_log_whose_texts_fit_into_no_scenario_says_so_without_them() -> None:
+    lines = [*usual(), line(2000, envelope("screen", 0, items=["canary" * 50]))]
+    with pytest.raises(ScenarioError, match="fits into no scenario") as caught:
+        import_log(lines)
+    assert "screen.0" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    odd = [*usual(), line(9, envelope("slot", 0)).replace("ElicitSlot", "UpdateDynamicEntities")]
+    assert read_scenario(import_log(odd)).turns[0].entities == ()
