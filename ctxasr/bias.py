@@ -107,6 +107,11 @@ def bias_of(
     return Bias(tuple(weighted))
 
 
+def emptied() -> Bias:
+    """The bias of a context that names nothing: the generic answers alone."""
+    return bias_of((), np.zeros(1, np.float32))
+
+
 def parts_of(name: str, counts: dict[str, int]) -> Iterator[str]:
     """The parts by which a name is told from others: its ends, and words that it alone has."""
     words = name.split()

@@ -336,8 +336,9 @@ class Mark:
 
     @classmethod
     def parse(cls, text: str) -> Mark:
-        name, at_ms, number, token = [*text.split(" ", 3), "-", ""][:4]
-        return cls(name, int(at_ms), None if number == "-" else int(number), token)
+        name, at_ms, *rest = text.split(" ", 3)
+        number = int(rest[0]) if rest and rest[0] != "-" else None
+        return cls(name, int(at_ms), number, "".join(rest[1:]))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -233,6 +233,11 @@ def _why(status: ConsistentStatus) -> str:
     return f"the asking turn is {outcome}"
 
 
+def bias_in(context: ContextEmbedding) -> Bias:
+    """What a context embedding says the answer may be."""
+    return bias_of(context.phrases, context.logits())
+
+
 async def on_utterance(
     listening: Listening, recognition: Recognition, ports: Ports, turn: TurnKey
 ) -> UtteranceResult:
@@ -247,8 +252,7 @@ async def on_utterance(
     reason = "nothing that was named sounds like it"
     try:
         with ports.telemetry.span("rescore", turn, phrases=len(context.phrases)):
-            bias: Bias = bias_of(context.phrases, context.logits())
-            result = rescore(recognition, bias, ports.aligner)
+            result = rescore(recognition, bias_in(context), ports.aligner)
     except Exception as error:  # a broken context must never cost the customer the plain result
         result, reason = plain, f"rescoring failed: {type(error).__name__}"
     added_ms = ports.clock.now_ms() - began_ms

@@ -23,7 +23,8 @@ by expected errors over a list of candidates.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -52,17 +53,23 @@ class Weights:
     phones: float
     prior: float
 
-    def score(self, match: Match, edits_outside: int, log_prior: float) -> float:
-        return (
-            self.constant
-            + self.cost * match.cost
-            + self.relative_cost * match.cost / max(1, match.phones)
-            + self.rank * min(match.hypothesis, RANK_MAX)
-            + self.gain * (match.gain or 0.0)
-            + self.outside * edits_outside
-            + self.phones * match.phones
-            + self.prior * (log_prior - math.log(KEEP_PROBABILITY))
-        )
+    def score(self, features: tuple[float, ...]) -> float:
+        weighted: list[float] = [w * x for w, x in zip(astuple(self), features, strict=True)]
+        return sum(weighted)
+
+
+def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float, ...]:
+    """What the weights weigh, in the order of `Weights`."""
+    return (
+        1.0,
+        match.cost,
+        match.cost / max(1, match.phones),
+        float(min(match.hypothesis, RANK_MAX)),
+        match.gain or 0.0,
+        float(edits_outside),
+        float(match.phones),
+        log_prior - math.log(KEEP_PROBABILITY),
+    )
 
 
 WITH_PHONE_LOOP: Final = Weights(-1.16, -2.46, -1.47, 0.16, 3.41, -2.35, 0.89, 1.91)
@@ -81,21 +88,36 @@ def rescore(
     plain = recognition.plain
     if not bias.phrases or not recognition.hypotheses:
         return Result(plain, plain)
-    phrases = bias.phrases[:PHRASES_MAX]
     weights = with_loop if recognition.phones else without_loop
+    best, chosen = 0.0, None
+    for candidate in candidates(recognition, bias, aligner):
+        score = weights.score(candidate.features)
+        if score > best:
+            best, chosen = score, candidate
+    if chosen is None or chosen.text == plain:
+        return Result(plain, plain)
+    return Result(plain, chosen.text, tuple(_changes(plain, chosen.text, chosen.cause)))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text that a phrase makes possible, and what speaks for it."""
+
+    text: str
+    cause: BiasingPhrase
+    features: tuple[float, ...]
+
+
+def candidates(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Iterator[Candidate]:
+    """Every text that some phrase of `bias` makes possible; the plain text may be among them."""
+    phrases = bias.phrases[:PHRASES_MAX]
     matches = aligner.align(recognition, [biasing.phrase.text for biasing in phrases])
     said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
-    best, text, cause = 0.0, plain, None
     for match in matches:
-        if match.phrase in said and match.hypothesis > 0:
-            continue
-        biasing = phrases[match.phrase]
-        score = weights.score(match, edits_outside(recognition, match), biasing.log_prior)
-        if score > best:
-            best, text, cause = score, _substitute(recognition, match, biasing), biasing
-    if cause is None or text == plain:
-        return Result(plain, plain)
-    return Result(plain, text, tuple(_changes(plain, text, cause)))
+        if match.phrase not in said or match.hypothesis == 0:
+            biasing = phrases[match.phrase]
+            seen = features(match, edits_outside(recognition, match), biasing.log_prior)
+            yield Candidate(_substitute(recognition, match, biasing), biasing, seen)
 
 
 def edits_outside(recognition: Recognition, match: Match) -> int:

@@ -39,8 +39,10 @@ def make_noise(kind: str, size: int, seed: int) -> Floats:
     maker = _KINDS.get(kind)
     if maker is None:
         raise InputError(f"noise: no kind {kind[:20]!r}; there are {', '.join(NOISE_KINDS)}")
+    if size == 0:
+        return np.zeros(0)
     noise = maker(size, np.random.default_rng(seed))
-    power = float(np.mean(noise**2)) if size else 0.0
+    power = float(np.mean(noise**2))
     return noise / np.sqrt(power) if power > 0 else noise
 
 
@@ -120,8 +122,6 @@ def _kitchen(size: int, rng: np.random.Generator) -> Floats:
 
 def _shaped(size: int, rng: np.random.Generator, gain: Callable[[Floats], Floats]) -> Floats:
     """White noise whose amplitude at each frequency (Hz) is multiplied by `gain`."""
-    if size == 0:
-        return np.zeros(0)
     spectrum = np.fft.rfft(rng.normal(0.0, 1.0, size))
     hz: Floats = np.fft.rfftfreq(size, 1.0 / RATE_HZ).astype(np.float64)
     shaped: Floats = np.fft.irfft(spectrum * gain(hz), n=size)

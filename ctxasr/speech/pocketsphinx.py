@@ -17,6 +17,7 @@ import signal
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -81,8 +82,12 @@ class PocketSphinxRecognizer:
 
     async def recognize(self, samples: Samples) -> Recognition:
         """Decode 16 kHz mono samples (n,); see PocketSphinxDecoder.recognize."""
+        _checked_duration_s(samples)  # here, so that nothing too long is sent to the process
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._recognize, samples)
+        try:
+            return await loop.run_in_executor(self._executor, self._recognize, samples)
+        except BrokenProcessPool:
+            raise MissingPart("the recogniser's process has died; make a new recogniser") from None
 
     def close(self) -> None:
         """Let go of the thread or process; waits for an utterance that is being decoded."""
@@ -110,9 +115,7 @@ class PocketSphinxDecoder:
             LimitExceeded: longer than AUDIO_S_MAX.
             MissingPart: the recogniser or its model is not installed.
         """
-        duration_s = len(samples) / RATE_HZ
-        if duration_s > AUDIO_S_MAX:
-            raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), "utterance")
+        duration_s = _checked_duration_s(samples)
         if duration_s < DECODE_S_MIN or not samples.any():
             return Recognition((), duration_s=duration_s)
         self.load()
@@ -180,6 +183,13 @@ def make_phone_decoder(**options: Any) -> Any:
         raise MissingPart("pocketsphinx is not installed: pip install pocketsphinx") from None
     model = Path(pocketsphinx.get_model_path()) / "en-us" / "en-us-phone.lm.bin"
     return make_decoder(allphone=str(model), lm=None, dict=None, **options)
+
+
+def _checked_duration_s(samples: Samples) -> float:
+    duration_s = len(samples) / RATE_HZ
+    if duration_s > AUDIO_S_MAX:
+        raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), "utterance")
+    return duration_s
 
 
 def _decode(decoder: Any, sound: bytes) -> None:

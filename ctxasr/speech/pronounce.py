@@ -198,8 +198,6 @@ def _join(parts: Iterable[Pronunciations], limit: int) -> Pronunciations:
 def _parse(given: str | Sequence[str]) -> Pronunciations:
     lines = [given] if isinstance(given, str) else given
     parsed = tuple(strip_stress(line.split()) for line in lines)
-    for phones in parsed:
-        wrong = [phone for phone in phones if phone not in PHONES]
-        if wrong or not phones:
-            raise InputError("lexicon: a pronunciation is empty or has a phone outside ARPAbet")
+    if not parsed or any(not phones or not set(phones) <= set(PHONES) for phones in parsed):
+        raise InputError("lexicon: a pronunciation is empty or has a phone outside ARPAbet")
     return parsed

@@ -164,11 +164,6 @@ def mark_text(mark: Mark) -> str:
     return str(mark)
 
 
-def parse_mark(text: str) -> Mark:
-    """The inverse of `mark_text`; a mark with a number and without a token ends in an empty one."""
-    return Mark.parse(text + " " if text.count(" ") == 2 else text)
-
-
 def absent(turn: TurnKey) -> ConsistentStatus:
     """What a conditional write on a missing item returns: nothing noted, nobody owns it."""
     return ConsistentStatus(turn, {}, frozenset(), None, None, None, 0)
@@ -182,7 +177,7 @@ def to_status(item: Item) -> ConsistentStatus:
     return ConsistentStatus(
         turn=TurnKey(item[CUSTOMER]["S"], interaction),
         marks={
-            name[len(_EVENT) :]: parse_mark(value["S"])
+            name[len(_EVENT) :]: Mark.parse(value["S"])
             for name, value in item.items()
             if name.startswith(_EVENT)
         },

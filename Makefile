@@ -1,0 +1,43 @@
+# Every target sets up what it needs; `make` lists them.
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help replay test lint types proof bench lock clean
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+		--constraint requirements.lock --editable '.[local,dev]'
+	touch $@
+
+replay: $(READY) ## Replay all scenarios and show their time lines
+	$(RUN) -m ctxasr replay scenarios
+
+test: lint types ## Lint, types and tests
+	$(RUN) -m pytest
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(READY)
+	$(RUN) -m mypy
+
+proof: $(READY) ## The longer proofs: figures on voices and names drawn after tuning
+	$(RUN) -m pytest tests/proof -m proof -s
+
+bench: $(READY) ## Benchmarks: loop lag, rescoring, cold start
+	$(RUN) -m pytest tests/benchmarks -m bench -s
+
+lock: $(READY) ## Pin what is installed now
+	$(RUN) -m pip freeze --exclude-editable --disable-pip-version-check \
+		| sed -E 's/^torch==([0-9.]+).*/torch==\1/' > requirements.lock
+
+clean: ## Remove everything that make made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

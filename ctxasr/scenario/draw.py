@@ -1,0 +1,239 @@
+"""Draws dialogues from a seed: what was asked, what is on offer, what is answered, in which voice.
+
+The names fall into two halves. `tuning` names and voices are those that the rescorer's weights were
+fitted on; `held-out` ones were never heard there, so they say what context is worth on voices and
+names drawn after tuning. Answers are whole names, parts, names in a carrier, generic answers,
+answers outside the list, and names of the same kind from no list.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ctxasr.errors import InputError
+from ctxasr.hypotheses import normalise
+from ctxasr.scenario.values import NoiseKind
+
+Half = Literal["tuning", "held-out"]
+
+DRAWN_MAX: Final = 10_000
+"""Dialogues of one draw."""
+
+VOICES: Final[dict[Half, tuple[str, ...]]] = {
+    "tuning": ("flite:slt", "flite:rms", "flite:kal16", "festival:kal_diphone"),
+    "held-out": ("flite:awb", "festival:cmu_us_slt_arctic_hts", "festival:ked_diphone"),
+}
+
+NOISES: Final[tuple[tuple[NoiseKind | None, float], ...]] = (
+    (None, 0), (None, 0), (None, 0), ("pink", 20), ("kitchen", 20), ("babble", 20), ("pink", 12),
+)  # fmt: skip
+
+GIVEN: Final = """meg bob alice priya omar chloe dmitri fatima george hannah ivan julia kenji lucia
+marcus nadia oliver petra quentin rosa samir tara ulrich vera walter ximena yusuf zoe aaron bianca
+carlos diana ethan freya gavin heidi ian jasmine kyle leila miguel nina oscar paula raj simone tomas
+ursula victor wendy ana ben clara doug emma felix grace hugo iris jack karen liam mona ned olga
+pablo rita stefan tina umberto valerie will yara zack amir beth cole dana eli faye glenn hope
+ingrid joel kate leon mia nate opal phil ruth sean thea uma vince wanda xavier yvonne
+zane""".split()
+FAMILY: Final = """bauer jones power miller nguyen okafor schmidt garcia patel kowalski hughes
+tanaka rossi dubois larsen novak fischer murphy kelly singh chen rivera weber costa moretti ivanov
+haddad silva brandt kim walsh ortiz becker lund petrov ahmed keller flores vogel grant hayes burke stone
+reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale irving
+jarvis klein lowe mason nash owens parks quinn ross sharp tate upton vance wade yates zimmer abbott
+boyd cruz drake emerson fuchs goldberg hoffman ito jensen kaplan lopez mehta nakamura olsen perez
+quigley ramos sato thornton ueda varga wong yamada zhang""".split()
+ROOMS: Final = """kitchen|bedroom|hallway|garage|porch|basement|attic|office|nursery|patio|bathroom|
+living room|dining room|garden|laundry|closet""".replace("\n", "").split("|")
+DEVICES: Final = """light lamp fan heater speaker plug camera blinds thermostat sprinkler roomba
+tv""".split()
+PLACES: Final = """blue bottle coffee|panera bread|walgreens|trader joe's|philz coffee|
+the golden lotus|mario's pizza|chipotle|peet's coffee|ritual roasters|olive garden|
+pike place market|shell station|home depot|whole foods|barnes and noble|the rusty anchor|sushi zen|
+taco cabana|curry palace|denny's|cafe luna|green dragon tea|burger barn|maple street deli|
+noodle house|verve coffee|cinema nova|regal theater|grand hotel|chevron|sunoco|wawa|ikea|costco|
+best buy|thai basil|el farolito|bella napoli|the copper kettle""".replace("\n", "").split("|")
+SONGS: Final = """hey jude|thriller|rolling in the deep|bohemian rhapsody|halo|umbrella|
+shake it off|hotel california|purple rain|yesterday|royals|happy|levitating|truth hurts|bad guy|
+hello|let it be|africa|toxic|clocks|creep|zombie|wonderwall|dancing queen|fix you|believer|
+sunflower|stay|perfect|respect""".replace("\n", "").split("|")
+GENERIC: Final = """yes|no|cancel|never mind|the first one|the second one|stop|neither|okay|
+none of them|yes please|no thanks""".replace("\n", "").split("|")
+OUTSIDE: Final = """what's the weather|set a timer for ten minutes|turn it off|go back|
+play some music|i don't know|someone else|tell me a joke|what time is it|call my mother|
+show me more|repeat that|how far is it|that's all|wait a minute|the cheapest one|tomorrow morning|
+two people|at seven|power|hour|stones|main street""".replace("\n", "").split("|")
+CARRIERS: Final = ("{} please", "the {}", "i mean {}", "{} thanks", "{} i think")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One dialogue of two turns, and how its answer is spoken."""
+
+    asked: str
+    reply: str
+    kind: str
+    names: tuple[str, ...]
+    on_screen: bool
+    answer: str
+    sort: str
+    """in, generic, outside, other: what the answer has to do with the names."""
+    voice: str
+    noise: NoiseKind | None
+    snr_db: float
+    seed: int
+
+
+def draw(
+    n: int, seed: int, half: Half = "held-out", voices: Sequence[str] | None = None
+) -> list[Drawn]:
+    """`n` dialogues; the same for the same arguments.
+
+    Raises:
+        InputError: `n` is not between 1 and DRAWN_MAX.
+    """
+    if not 1 <= n <= DRAWN_MAX:
+        raise InputError(f"n is {n}; from 1 to {DRAWN_MAX} dialogues can be drawn")
+    rng = random.Random(seed)  # noqa: S311
+    pools = {
+        name: words[int(half == "held-out") :: 2]
+        for name, words in (
+            ("given", GIVEN), ("family", FAMILY), ("rooms", ROOMS), ("devices", DEVICES),
+            ("places", PLACES), ("songs", SONGS),
+        )
+    }  # fmt: skip
+    return [_draw_one(rng, pools, tuple(voices or VOICES[half])) for _ in range(n)]
+
+
+def _draw_one(rng: random.Random, pools: dict[str, list[str]], voices: tuple[str, ...]) -> Drawn:
+    category = rng.choices(["contact", "device", "place", "song", "yes or no"], [4, 3, 3, 2, 1])[0]
+    asked, reply, kind, names, others = _ask(rng, pools, category)
+    answer, sort = _answer(rng, category, names, others)
+    noise, snr_db = rng.choice(NOISES)
+    return Drawn(
+        asked=asked,
+        reply=reply,
+        kind=kind,
+        names=tuple(names),
+        on_screen=category == "song",
+        answer=normalise(answer),
+        sort=sort,
+        voice=rng.choice(voices),
+        noise=noise,
+        snr_db=snr_db,
+        seed=rng.randrange(2**31),
+    )
+
+
+def _ask(
+    rng: random.Random, pools: dict[str, list[str]], category: str
+) -> tuple[str, str, str, list[str], list[str]]:
+    """Request, reply, kind, the names on offer, and names of the same sort that are not."""
+    if category in ("contact", "yes or no"):
+        first = rng.choice(pools["given"])
+        same = rng.random() < 0.5
+        names = [
+            f"{first if same else rng.choice(pools['given'])} {family}".title()
+            for family in rng.sample(pools["family"], rng.randint(2, 4))
+        ]
+        reply = f"Should I call {names[0]}?"
+        if category == "contact":
+            reply = f"Do you mean {' or '.join(names)}?"
+        return f"call {first}", reply, "contact", names, pools["family"]
+    if category == "device":
+        device = rng.choice(pools["devices"])
+        names = [f"{room} {device}" for room in rng.sample(pools["rooms"], rng.randint(2, 4))]
+        reply = f"Which {device}, the {' or the '.join(names)}?"
+        return f"turn on the {device}", reply, "device", names, pools["rooms"]
+    if category == "place":
+        names = rng.sample(pools["places"], rng.randint(3, 5))
+        listed = ", ".join(name.title() for name in names)
+        return (
+            "find a place nearby",
+            f"I found {listed}. Which one?",
+            "place",
+            names,
+            pools["places"],
+        )
+    names = rng.sample(pools["songs"], rng.randint(3, 6))
+    return "play a song", "Here is what I found. Which one?", "song", names, pools["songs"]
+
+
+def _answer(
+    rng: random.Random, category: str, names: list[str], others: list[str]
+) -> tuple[str, str]:
+    if category == "yes or no":
+        return rng.choice(["yes", "no", "yes please", "no thanks", "yeah", "nope"]), "generic"
+    name, luck = rng.choice(names), rng.random()
+    if luck < 0.62:
+        part = name.split()[-1] if category == "contact" else name
+        if category == "device" and rng.random() < 0.4:
+            part = name.rsplit(" ", 1)[0]
+        way = rng.random()
+        if way < 0.4:
+            return part, "in"
+        if way < 0.75:
+            return name, "in"
+        return rng.choice(CARRIERS).format(name), "in"
+    if luck < 0.75:
+        return rng.choice(GENERIC), "generic"
+    if luck < 0.9:
+        return rng.choice(OUTSIDE), "outside"
+    other = rng.choice(others)
+    heard = any(other.lower() in name.lower() for name in names)
+    return other, "in" if heard else "other"
+
+
+def to_yaml(drawn: Drawn, name: str) -> str:
+    """The scenario of a drawn dialogue; its first turn is given as text, its answer is spoken."""
+    from ruamel.yaml import YAML
+
+    answer: dict[str, Any] = {
+        "audio": f"audio/{name}-2.flac",
+        "says": drawn.answer,
+        "voice": drawn.voice,
+    }
+    if drawn.noise is not None:
+        answer |= {"noise": drawn.noise, "snr": drawn.snr_db}
+    offered: dict[str, Any] = (
+        {"screen": list(drawn.names)}
+        if drawn.on_screen
+        else {"entities": [{"kind": drawn.kind, "values": list(drawn.names)}]}
+    )
+    first = {"user": {"hypotheses": [drawn.asked]}, **offered, "reply": drawn.reply}
+    text = StringIO()
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.dump(
+        {"schema": 1, "name": name, "seed": drawn.seed, "turns": [first, {"user": answer}]}, text
+    )
+    return text.getvalue()
+
+
+def draw_scenarios(
+    directory: Path,
+    *,
+    n: int,
+    seed: int,
+    voices: Sequence[str] | None = None,
+    half: Half = "held-out",
+) -> list[Path]:
+    """Write `n` drawn scenarios into `directory`; `ctxasr scenario speak` makes their audio.
+
+    Raises:
+        InputError: `n` is out of bounds, or a file of that name is there already.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, drawn in enumerate(draw(n, seed, half, voices), start=1):
+        name = f"drawn-{seed}-{number:04}"
+        path = directory / f"{name}.scenario.yaml"
+        if path.exists():
+            raise InputError(f"{path} is there already; draw into an empty folder")
+        path.write_text(to_yaml(drawn, name), encoding="utf-8")
+        paths.append(path)
+    return paths

@@ -1,0 +1,147 @@
+"""The real recogniser on real sound."""
+
+import asyncio
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctxasr.errors import LimitExceeded, MissingPart
+from ctxasr.hypotheses import N_BEST_MAX, Recognition
+from ctxasr.ports import Recognizer, Samples
+from ctxasr.speech.audio import AUDIO_S_MAX, RATE_HZ, load_samples
+from ctxasr.speech.lattice import oracle_edits
+from ctxasr.speech.lexicon import PHONES
+from ctxasr.speech.pocketsphinx import PocketSphinxDecoder, PocketSphinxRecognizer
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture(scope="module")
+def decoder() -> PocketSphinxDecoder:
+    return PocketSphinxDecoder()
+
+
+@pytest.fixture(scope="module")
+def sounds() -> dict[str, Samples]:
+    return {
+        name: load_samples(DATA / f"{name}.flac").samples
+        for name in ("kitchen_lights", "call_meg_bauer")
+    }
+
+
+@pytest.fixture(scope="module")
+def heard(decoder: PocketSphinxDecoder, sounds: dict[str, Samples]) -> dict[str, Recognition]:
+    return {name: decoder.recognize(samples) for name, samples in sounds.items()}
+
+
+def test_what_was_said_is_mostly_heard(heard: dict[str, Recognition]) -> None:
+    recognition = heard["kitchen_lights"]
+    assert "kitchen lights please" in recognition.plain
+    assert 2.4 < recognition.duration_s < 2.6
+    assert recognition.lattice is not None
+    assert oracle_edits(recognition.lattice, "turn on the kitchen lights please".split()) <= 2
+
+
+def test_n_best_is_ordered_distinct_and_bounded(heard: dict[str, Recognition]) -> None:
+    for recognition in heard.values():
+        texts = [hypothesis.text for hypothesis in recognition.hypotheses]
+        scores = [hypothesis.score for hypothesis in recognition.hypotheses]
+        assert 10 < len(texts) == len(set(texts)) <= N_BEST_MAX
+        assert scores[1:] == sorted(scores[1:], reverse=True)
+        assert all(text == text.lower().strip() and "(" not in text for text in texts)
+        # natural logarithms: neighbours differ by units to tens, as words under a weight of 9.5 do
+        assert 5 < scores[1] - scores[-1] < 500
+
+
+def test_the_lattice_holds_the_plain_result(heard: dict[str, Recognition]) -> None:
+    for recognition in heard.values():
+        assert recognition.lattice is not None
+        assert oracle_edits(recognition.lattice, recognition.plain.split()) == 0
+        assert all(0.0 <= arc.posterior <= 1.01 for arc in recognition.lattice.arcs)
+        assert all(arc.acoustic <= 0.0 for arc in recognition.lattice.arcs)
+
+
+def test_the_phone_loop_hears_the_name_that_the_words_lose(heard: dict[str, Recognition]) -> None:
+    recognition = heard["call_meg_bauer"]
+    assert "bauer" not in recognition.plain
+    assert recognition.phones[-2:] == ("AW", "ER")
+    assert set(recognition.phones) <= set(PHONES)
+
+
+def test_nothing_carries_over_from_one_utterance_to_the_next(
+    decoder: PocketSphinxDecoder, sounds: dict[str, Samples], heard: dict[str, Recognition]
+) -> None:
+    loud = np.random.default_rng(0).normal(0, 8000, RATE_HZ).astype(np.int16)
+    for before in (loud, sounds["call_meg_bauer"], sounds["kitchen_lights"]):
+        decoder.recognize(before)
+        for name, samples in sounds.items():
+            assert decoder.recognize(samples) == heard[name]
+
+
+def test_no_file_is_left_and_none_is_written(
+    decoder: PocketSphinxDecoder, sounds: dict[str, Samples]
+) -> None:
+    before = set(os.listdir(tempfile.gettempdir()))
+    handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    assert decoder.recognize(sounds["call_meg_bauer"]).lattice is not None
+    new = set(os.listdir(tempfile.gettempdir())) - before
+    assert not [name for name in new if "lattice" in name]
+    if handles:
+        assert len(os.listdir("/proc/self/fd")) == handles
+
+
+def test_silence_and_nothing_give_no_hypothesis(decoder: PocketSphinxDecoder) -> None:
+    for samples in (np.zeros(0, np.int16), np.zeros(RATE_HZ, np.int16), np.ones(99, np.int16)):
+        recognition = decoder.recognize(samples)
+        assert recognition.hypotheses == ()
+        assert recognition.plain == ""
+
+
+def test_limits_hold_at_their_edge(decoder: PocketSphinxDecoder) -> None:
+    most = int(AUDIO_S_MAX * RATE_HZ)
+    assert decoder.recognize(np.zeros(most, np.int16)).duration_s == AUDIO_S_MAX
+    with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
+        decoder.recognize(np.zeros(most + 1, np.int16))
+    assert PocketSphinxDecoder(n_best=N_BEST_MAX)
+    for wrong in (0, N_BEST_MAX + 1):
+        with pytest.raises(LimitExceeded, match="N_BEST_MAX"):
+            PocketSphinxDecoder(n_best=wrong)
+
+
+@pytest.fixture(params=[False, True], ids=["thread", "process"])
+def recognizer(request: pytest.FixtureRequest) -> Iterator[PocketSphinxRecognizer]:
+    made = PocketSphinxRecognizer(n_best=5, process=request.param)
+    yield made
+    made.close()
+
+
+async def test_thread_and_process_hear_the_same(
+    recognizer: PocketSphinxRecognizer, sounds: dict[str, Samples], heard: dict[str, Recognition]
+) -> None:
+    port: Recognizer = recognizer
+    await recognizer.load()
+    both = await asyncio.gather(*(port.recognize(samples) for samples in sounds.values()))
+    for recognition, expected in zip(both, heard.values(), strict=True):
+        assert recognition.plain == expected.plain
+        assert recognition.phones == expected.phones
+        assert recognition.lattice == expected.lattice
+        assert len(recognition.hypotheses) == 5
+    with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
+        await port.recognize(np.zeros(int(AUDIO_S_MAX * RATE_HZ) + 1, np.int16))
+
+
+async def test_a_dead_process_is_said_not_waited_for(sounds: dict[str, Samples]) -> None:
+    recognizer = PocketSphinxRecognizer(process=True)
+    try:
+        await recognizer.load()
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        with pytest.raises(MissingPart, match="process has died"):
+            await recognizer.recognize(sounds["call_meg_bauer"])
+    finally:
+        recognizer.close()
