@@ -42,8 +42,8 @@ ingrid joel kate leon mia nate opal phil ruth sean thea uma vince wanda xavier y
 zane""".split()
 FAMILY: Final = """bauer jones power miller nguyen okafor schmidt garcia patel kowalski hughes
 tanaka rossi dubois larsen novak fischer murphy kelly singh chen rivera weber costa moretti ivanov
-haddad silva brandt kim walsh ortiz becker lund petrov ahmed keller flores vogel grant hayes burke stone
-reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale irving
+haddad silva brandt kim walsh ortiz becker lund petrov ahmed keller flores vogel grant hayes burke
+stone reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale irving
 jarvis klein lowe mason nash owens parks quinn ross sharp tate upton vance wade yates zimmer abbott
 boyd cruz drake emerson fuchs goldberg hoffman ito jensen kaplan lopez mehta nakamura olsen perez
 quigley ramos sato thornton ueda varga wong yamada zhang""".split()

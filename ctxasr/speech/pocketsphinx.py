@@ -37,10 +37,13 @@ SCORE_UNIT: Final = 1024.0
 logarithm of what it calls a score is 1024 times too small."""
 
 WORD_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "maxhmmpf": 3000, "maxwpf": 10}
-"""About the accuracy of the defaults in two thirds of the time."""
+"""On 30 utterances of three synthetic voices the word errors of the defaults (22%) at 0.10 of real
+time against 0.13; half of these limits gives 24% against 18% on 30 others."""
 
 PHONE_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
-"""Of the phone loop, tuned on synthetic voices; see docs/speech.md."""
+"""Of the phone loop: 40% phone errors at 0.04 of real time on 30 utterances of three synthetic
+voices. Weights 1, 1.5, 2.5, 3.5, 5 gave 44, 42, 41, 43, 51%; triphones at weight 3.5 gave 37% but
+took 0.9 of real time; `pl_window` belongs to the word search and changes nothing here."""
 
 DECODE_S_MIN: Final = 0.1
 """Shorter sound holds no phone and gives no frames to normalise over."""

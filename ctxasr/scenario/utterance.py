@@ -1,0 +1,123 @@
+"""One utterance by itself: a sound file, and a file that says what the assistant had just asked.
+
+    reply: Do you mean Meg Jones or Meg Bauer?
+    entities:
+      - kind: contact
+        values: [Meg Jones, Meg Bauer]
+
+The context is embedded directly; no store, no events, no deadline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ctxasr.errors import ScenarioError
+from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity, TurnText
+from ctxasr.hypotheses import Recognition, Result
+from ctxasr.scenario.model import EntityList, Strictly
+from ctxasr.scenario.source import read_source
+from ctxasr.scenario.values import Identifier, Phrase, Text
+
+
+class TurnBefore(Strictly):
+    """The turn that asked: what the customer had said, and what the assistant answered."""
+
+    utterance: Text = ""
+    reply: Text = ""
+    entities: Annotated[tuple[EntityList, ...], Field(max_length=SERVICE_PAYLOADS_MAX)] = ()
+    screen: Annotated[tuple[Phrase, ...], Field(max_length=ENTITIES_MAX)] = ()
+    slot: Identifier | None = None
+
+    def to_turn_text(self) -> TurnText:
+        return TurnText(
+            utterance=self.utterance,
+            reply=self.reply,
+            entities=tuple(Entity(e.kind, text) for e in self.entities for text in e.values),
+            screen=self.screen,
+            slot=self.slot or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was heard in one sound file, and what the context made of it."""
+
+    recognition: Recognition
+    result: Result
+    notes: tuple[str, ...]
+    """What was converted to get 16 kHz mono."""
+
+    def to_json(self, n_best: int = 0) -> dict[str, Any]:
+        """The object that `ctxasr recognise --json` prints."""
+        heard = self.recognition.hypotheses[:n_best]
+        return {
+            "plain_text": self.result.plain_text,
+            "text": self.result.text,
+            "changes": [
+                {"from": c.before, "to": c.after, "phrase": c.phrase, "signal": c.signal}
+                for c in self.result.changes
+            ],
+            "duration_s": round(self.recognition.duration_s, 3),
+            "notes": list(self.notes),
+            "hypotheses": [{"text": h.text, "score": round(h.score, 3)} for h in heard],
+        }
+
+
+def load_context(path: Path) -> TurnText:
+    """Read a context file, YAML or JSON; unknown keys are refused.
+
+    Raises:
+        ScenarioError: names file, line and field.
+    """
+    source = read_source(path)
+    known = ", ".join(TurnBefore.model_fields)
+    if not isinstance(source.value, dict) or not source.value:
+        line = source.line_of("")
+        message = f"must be a mapping with some of the keys {known}"
+        raise ScenarioError(message, file=source.file, line=line)
+    try:
+        return TurnBefore.model_validate(source.value).to_turn_text()
+    except ValidationError as error:
+        found = []
+        for details in error.errors(include_url=False, include_input=False):
+            loc = [str(part) for part in details["loc"]]
+            loc += filter(None, str(details.get("ctx", {}).get("at", "")).split("."))
+            unknown = details["type"] == "extra_forbidden"
+            names = ", ".join(EntityList.model_fields) if len(loc) > 1 else known
+            message = f"unknown key; known here: {names}" if unknown else details["msg"]
+            found.append((source.line_of(".".join(loc)), ".".join(loc), message))
+        line, field, message = min(found)
+        raise ScenarioError(message, file=source.file, line=line, field=field) from None
+
+
+async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognised:
+    """Recognise one sound file under what was asked before it; without, the plain result.
+
+    Raises:
+        AudioError: the file cannot be read.
+    """
+    import numpy as np
+
+    from ctxasr.app import default_aligner, default_encoder, default_recognizer
+    from ctxasr.bias import phrases_of
+    from ctxasr.context import CONTEXT_PHRASES_MAX, ContextEmbedding
+    from ctxasr.pipeline import bias_in
+    from ctxasr.rescore import rescore
+    from ctxasr.speech.audio import load_samples
+
+    loaded = load_samples(audio)
+    recognition = await default_recognizer().recognize(loaded.samples)
+    if context is None:
+        return Recognised(recognition, Result(recognition.plain, recognition.plain), loaded.notes)
+    encoder = default_encoder()
+    phrases = list(phrases_of(context))[:CONTEXT_PHRASES_MAX]
+    vector = await encoder.encode(context, np.zeros((0, encoder.dimensions), np.float32))
+    matrix = await encoder.embed_phrases(phrases)
+    embedding = ContextEmbedding(vector[None], tuple(phrases), matrix)  # (d,) -> (1, d)
+    result = rescore(recognition, bias_in(embedding), default_aligner())
+    return Recognised(recognition, result, loaded.notes)
