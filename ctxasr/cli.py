@@ -1,42 +1,39 @@
-"""The command line. Each command parses, calls one function of the package, and prints.
+"""The command line. Each command reads its input, calls the package, and prints.
 
     replay  recognise  evaluate  train  doctor
-    scenario new | speak | import | check | schema | draw
+    scenario new | speak | import | check | schema | draw   (in scenario/commands.py)
 
 What a command needs is imported inside it: `ctxasr --help` loads neither torch nor the recogniser.
-Exit codes stand in `report/output.py`.
+The exit codes stand in `report/output.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from ctxasr import __version__
 from ctxasr.errors import InputError
+from ctxasr.scenario.commands import Paths, scenario
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ctxasr.report.doctor import Check
-    from ctxasr.report.trace import TurnReport
+    from ctxasr.report.live import LiveReplay
     from ctxasr.scenario.inputs import Checked
-    from ctxasr.scenario.model import Scenario
     from ctxasr.scenario.replay import Options
-    from ctxasr.scenario.utterance import Recognised
 
 PACKAGED: Final = Path(__file__).parent / "scenario" / "packaged"
 """The example that comes with the package: what `ctxasr replay` plays without a PATH."""
 
-SPEED_MIN, SPEED_MAX = 0.1, 100.0
+SPEED_MIN: Final = 0.1
+SPEED_MAX: Final = 100.0
+"""As in `scenario.replay`, which is too heavy to import for `--help`."""
 
 app = typer.Typer(
     name="ctxasr",
@@ -46,33 +43,52 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-scenarios_app = typer.Typer(
-    help="Write, speak, import, check and draw scenario files.", no_args_is_help=True
-)
-app.add_typer(scenarios_app, name="scenario")
+app.add_typer(scenario, name="scenario")
 
-Paths = Annotated[
-    list[Path], typer.Argument(help="Scenario files, or folders with them.", show_default=False)
-]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
 EndpointUrl = Annotated[
     str | None,
-    typer.Option(
-        "--endpoint-url",
-        metavar="URL",
-        help="DynamoDB and KMS to use, as in http://127.0.0.1:8000; else one is started.",
-    ),
+    typer.Option(metavar="URL", help="DynamoDB and KMS to use; by default one is started here."),
 ]
 
 
-# ---------------------------------------------------------------- replay, evaluate
+def main() -> None:
+    """The entry point: every error becomes one line on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 is no error
+    try:
+        app()
+    except (Exception, KeyboardInterrupt) as error:
+        from ctxasr.report.output import exit_code_of
+
+        sys.exit(exit_code_of(error))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ctxasr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+# ---------------------------------------------------------------- replay and evaluate
 
 
 @app.command()
 def replay(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Scenario files or folders; none: the packaged example."),
+        typer.Argument(help="Scenario files or folders; without one the packaged example."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a turn on stdout, nothing else there.")
@@ -81,93 +97,41 @@ def replay(
         bool, typer.Option("--no-context", help="Compute contexts, but do not use them.")
     ] = False,
     speed: Annotated[
-        float,
-        typer.Option(min=SPEED_MIN, max=SPEED_MAX, help="How fast compute windows pass."),
+        float, typer.Option(min=SPEED_MIN, max=SPEED_MAX, help="How fast compute windows pass.")
     ] = 1.0,
     endpoint_url: EndpointUrl = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only scenarios that failed, and the summary.")
+        bool, typer.Option("--quiet", help="Only the scenarios that failed, and the summary.")
     ] = False,
 ) -> None:
-    """Replay scenarios end to end and show each turn's time line.
+    """Replay scenarios end to end and show the time line of each turn.
 
-    Exit code 0 if every expectation held, 1 if one failed, 2 for wrong input.
+    The exit code is 0 if every expectation held, 1 if one failed, 2 for a wrong scenario.
 
-    Examples: `ctxasr replay scenarios/` · `ctxasr replay --json a.scenario.yaml | jq .text` ·
-    `ctxasr replay --no-context scenarios/call_meg.scenario.yaml`
+    - `ctxasr replay scenarios/`
+    - `ctxasr replay --json scenarios/call_meg.scenario.yaml`
+    - `ctxasr replay --no-context scenarios/call_meg.scenario.yaml`
     """
-    checked = _load(paths or [PACKAGED], notes=not (as_json or quiet))
-    shown = _Shown(checked.scenarios, as_json=as_json, quiet=quiet)
-    with _stoppable(shown.how_far):
-        asyncio.run(_replay(checked.scenarios, _options(speed, not no_context, endpoint_url), shown))
-    shown.finish()
-    if not all(report.passed for report in shown.reports):
+    from ctxasr.report.live import LiveReplay
+
+    checked = _load(paths or [PACKAGED], show_notes=not (as_json or quiet))
+    plan = [(scenario.name, len(scenario.turns)) for scenario in checked.scenarios]
+    live = LiveReplay(plan, as_json=as_json, quiet=quiet)
+    options = _options(endpoint_url, speed=speed, context=not no_context)
+    with _stoppable(live.how_far), live:
+        asyncio.run(_replay(checked, options, live))
+    live.finish()
+    if not live.passed:
         raise typer.Exit(1)
 
 
-async def _replay(scenarios: Sequence[Scenario], options: Options, shown: _Shown) -> None:
-    from ctxasr.scenario.replay import replay_all
+async def _replay(checked: Checked, options: Options, live: LiveReplay) -> None:
+    from ctxasr.scenario.replay import TurnRun, replay_all
 
-    with shown.progress:
-        async for run in replay_all(scenarios, options):
-            shown.take(run.report)
-
-
-class _Shown:
-    """Prints turns as they come: JSON at once, time lines when their scenario is complete."""
-
-    def __init__(self, scenarios: Sequence[Scenario], *, as_json: bool, quiet: bool):
-        from rich.console import Console
-
-        from ctxasr.report.output import Out
-
-        self.reports: list[TurnReport] = []
-        self._names = [scenario.name for scenario in scenarios]
-        self._turns = [len(scenario.turns) for scenario in scenarios]
-        self._as_json, self._quiet = as_json, quiet
-        self._open: list[TurnReport] = []
-        self._done = 0
-        self._out = Out()
-        self.progress = Console(stderr=True, quiet=quiet).status(self._working_on())
-
-    def take(self, report: TurnReport) -> None:
-        self.reports.append(report)
-        if self._as_json:
-            _print_json(report.to_json())
-        self._open.append(report)
-        if len(self._open) == self._turns[self._done]:
-            self.progress.stop()
-            self._print_open()
-            self._done += 1
-            self.progress.update(self._working_on())
-            self.progress.start()
-
-    def finish(self) -> None:
-        from ctxasr.report.terminal import print_summary
-
-        if not self._as_json:
-            print_summary(self.reports, self._out)
-
-    def how_far(self) -> str:
-        """After Ctrl-C: print what is there of the scenario that was stopped."""
-        self._print_open()
-        return (
-            f"after {self._done} of {len(self._turns)} scenarios ({len(self.reports)} of "
-            f"{sum(self._turns)} turns); all that is done is printed"
-        )
-
-    def _print_open(self) -> None:
-        from ctxasr.report.terminal import print_scenario
-
-        failed = not all(report.passed for report in self._open)
-        if not self._as_json and (failed or not self._quiet):
-            print_scenario(self._open, self._out)
-        self._open = []
-
-    def _working_on(self) -> str:
-        if self._done == len(self._names):
-            return "finishing"
-        return f"{self._done + 1} of {len(self._names)}: {self._names[self._done]}"
+    runs = cast("AsyncGenerator[TurnRun, None]", replay_all(checked.scenarios, options))
+    async with aclosing(runs):  # if printing fails, the server and its clients still end in order
+        async for run in runs:
+            live.take(run.report)
 
 
 @app.command()
@@ -177,20 +141,232 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the other contexts.")] = 7,
     endpoint_url: EndpointUrl = None,
 ) -> None:
-    """Compare word errors of follow-up turns: plain, context emptied, another's, with context.
+    """Count word errors of follow-up turns: plain, context emptied, another's, with context.
 
-    Example: `ctxasr evaluate scenarios/`
+    - `ctxasr evaluate scenarios/`
     """
-    checked = _load(paths, notes=False)
-    from ctxasr.report.output import Out
+    checked = _load(paths, show_notes=False)
+    from ctxasr.report.output import Out, print_json
     from ctxasr.scenario.study import evaluate_scenarios
 
-    with _bar("turns") as progress, _stoppable(lambda: "before all turns were replayed"):
-        options = _options(SPEED_MAX, True, endpoint_url) if False else _options(1.0, True, endpoint_url)
+    with _stoppable(lambda: "before all turns were replayed"), _bar("turns") as progress:
         study = asyncio.run(
-            evaluate_scenarios(checked.scenarios, options, seed=seed, progress=progress)
+            evaluate_scenarios(
+                checked.scenarios, _options(endpoint_url), seed=seed, progress=progress
+            )
         )
     if as_json:
-        _print_json(study.to_json())
+        print_json(study.to_json())
     else:
         study.render(Out())
+
+
+# ---------------------------------------------------------------- recognise
+
+
+@app.command()
+def recognise(
+    audio: Annotated[Path, typer.Argument(help="One utterance: FLAC, WAV or OGG.")],
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML or JSON: what was asked, {utterance, reply, entities, screen, slot}.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    nbest: Annotated[int, typer.Option(min=0, max=50, help="Hypotheses to show.")] = 0,
+) -> None:
+    """Recognise one utterance, under what the assistant had just asked if that is given.
+
+    - `ctxasr recognise bauer.flac`
+    - `ctxasr recognise bauer.flac --context asked.yaml --nbest 5`
+    """
+    from ctxasr.report.output import Out, print_json
+    from ctxasr.scenario.utterance import load_context, print_recognised, recognise_utterance
+
+    before = None if context is None else load_context(context)
+    found = asyncio.run(recognise_utterance(audio, before))
+    if as_json:
+        print_json(found.to_json(nbest))
+    else:
+        print_recognised(found, Out(), nbest)
+
+
+# ---------------------------------------------------------------- train
+
+
+class Part(StrEnum):
+    """What can be trained."""
+
+    ENCODER = "encoder"
+    G2P = "g2p"
+    RESCORER = "rescorer"
+
+
+@app.command()
+def train(
+    part: Annotated[Part, typer.Option(help="What to train.")] = Part.ENCODER,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="CTXASR_DATA", help="encoder: the folder that holds sgd_followup/."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="encoder, g2p: the folder for the weights.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="By default 7; 0 for g2p: those of the shipped weights.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="encoder: optimiser steps, by default 1500.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="g2p: passes over CMUdict, by default 10.")
+    ] = None,
+    answers: Annotated[
+        int | None, typer.Option(min=1, help="rescorer: answers to say, by default 500.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model: the context encoder, grapheme-to-phoneme, or the rescorer's weights.
+
+    The same seed on the same machine gives the same weights. They are written at the end, as a
+    whole; a stopped training leaves what was there before. The rescorer's weights are printed.
+
+    - `ctxasr train --data DIR --out weights/`
+    - `ctxasr train --part g2p --out weights/`
+    - `ctxasr train --part rescorer --answers 500`
+    """
+    from ctxasr.report.output import Out, print_json
+
+    with _stoppable(lambda: "nothing was written"), _bar(part.value) as progress:
+        if part is Part.RESCORER:
+            from ctxasr.scenario import tuning
+
+            figures = tuning.tune(
+                seed=_given(seed, 7), n=_given(answers, tuning.DIALOGUES), progress=progress
+            ).to_json()
+        elif out is None:
+            raise InputError("--out is missing; give the folder for the weights")
+        elif part is Part.G2P:
+            figures = _train_g2p(out, _given(seed, 0), epochs)
+        elif data is None:
+            raise InputError("--data (or CTXASR_DATA) is missing; give the folder of the data")
+        else:
+            figures = _train_encoder(data, out, _given(seed, 7), steps, progress)
+    if as_json:
+        print_json(figures)
+    else:
+        Out().print_json(data=figures)
+
+
+def _train_encoder(
+    data: Path, out: Path, seed: int, steps: int | None, progress: Callable[..., None]
+) -> dict[str, Any]:
+    from ctxasr.encoder import training
+    from ctxasr.report.output import whole_files
+
+    with whole_files(out) as folder:
+        report = training.train(data, folder, seed, _given(steps, training.STEPS), progress)
+    return {
+        "weights": str(out / report.weights.name),
+        "seed": report.seed,
+        "steps": report.steps,
+        "dialogues": report.dialogues,
+        "loss": report.loss,
+        "temperature": report.temperature,
+        "evaluations": [evaluation.as_json() for evaluation in report.evaluations],
+    }
+
+
+def _train_g2p(out: Path, seed: int, epochs: int | None) -> dict[str, Any]:
+    from ctxasr.report.output import say, whole_files
+    from ctxasr.speech import g2p
+
+    config = g2p.G2PConfig(epochs=_given(epochs, g2p.G2PConfig().epochs))
+    with whole_files(out) as folder:
+        figures = g2p.train_g2p(seed, folder / g2p.WEIGHTS.name, say, config=config)
+    return {"weights": str(out / g2p.WEIGHTS.name), "seed": seed, **figures}
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+# ---------------------------------------------------------------- doctor
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is there and what is missing on this machine, and how to get it.
+
+    The exit code is 0 if everything that is required is there, else 1.
+
+    - `ctxasr doctor --json`
+    """
+    from ctxasr.report.doctor import examine
+    from ctxasr.report.output import Out, print_json
+
+    out, checks = Out(), []
+    for check in examine():
+        checks.append(check)
+        if not as_json:
+            out.print(check.render(), soft_wrap=True)
+    ready = all(check.fine for check in checks)
+    if as_json:
+        print_json({"ready": ready, "checks": [check.to_json() for check in checks]})
+    if not ready:
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- shared
+
+
+def _load(paths: list[Path], *, show_notes: bool) -> Checked:
+    from ctxasr.report.output import say
+    from ctxasr.scenario.inputs import load_checked
+
+    checked = load_checked(paths)
+    for note in checked.notes if show_notes else ():
+        say(note)
+    return checked
+
+
+def _options(endpoint_url: str | None, *, speed: float = 1.0, context: bool = True) -> Options:
+    from dataclasses import replace
+
+    from ctxasr.app import Settings
+    from ctxasr.scenario.replay import Options
+
+    settings = Settings.from_environment()
+    if endpoint_url is not None:
+        settings = replace(settings, endpoint_url=endpoint_url)
+    return Options(speed=speed, context=context, settings=settings)
+
+
+@contextmanager
+def _stoppable(how_far: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C ends a long command with a line that says how far it got."""
+    from ctxasr.report.output import STOPPED, say
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"stopped {how_far()}")
+        raise typer.Exit(STOPPED) from None
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr, if that is a terminal; yields what to call with (done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int, loss: float | None = None) -> None:
+            label = what if loss is None else f"{what}, loss {loss:.3f}"
+            bar.update(task, completed=done, total=total, description=label)
+
+        yield advance

@@ -3,8 +3,8 @@
 Every match of a phrase with words of a hypothesis is a candidate: that hypothesis with the words
 replaced by the phrase. Keeping the plain text scores 0. A candidate scores
 
-    w_0 + w_cost cost + w_relative cost / phones + w_rank min(rank, 4) + w_gain gain
-        + w_outside edits + w_phones phones + w_prior (log prior of the phrase - log KEEP)
+    w_0 + w_cost cost + w_relative cost / phones + w_gain gain + w_outside edits
+        + w_phones phones + w_prior (log prior of the phrase - log KEEP_PROBABILITY)
 
 and the best score above 0 wins: a log-linear model of the posterior whose first terms are the
 likelihood of what was heard and whose last is the prior from the context. `edits` counts the words
@@ -32,9 +32,6 @@ from ctxasr.bias import Bias, BiasingPhrase
 from ctxasr.hypotheses import PHRASES_MAX, Change, Recognition, Result
 from ctxasr.ports import Match, PhraseAligner
 
-RANK_MAX: Final = 4
-"""Deeper in the n-best list all hypotheses are about equally unlikely."""
-
 KEEP_PROBABILITY: Final = 0.1
 """How likely, before anything was heard, an answer names nothing of the context. Only a scale:
 the fitted constant absorbs it."""
@@ -47,7 +44,6 @@ class Weights:
     constant: float
     cost: float
     relative_cost: float
-    rank: float
     gain: float
     outside: float
     phones: float
@@ -64,7 +60,6 @@ def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float,
         1.0,
         match.cost,
         match.cost / max(1, match.phones),
-        float(min(match.hypothesis, RANK_MAX)),
         match.gain or 0.0,
         float(edits_outside),
         float(match.phones),
@@ -72,8 +67,8 @@ def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float,
     )
 
 
-WITH_PHONE_LOOP: Final = Weights(-1.16, -2.46, -1.47, 0.16, 3.41, -2.35, 0.89, 1.91)
-WITHOUT_PHONE_LOOP: Final = Weights(-0.48, -4.41, -1.76, 0.03, 0.0, -2.73, 0.86, 1.67)
+WITH_PHONE_LOOP: Final = Weights(-1.16, -2.46, -1.47, 3.41, -2.35, 0.89, 1.91)
+WITHOUT_PHONE_LOOP: Final = Weights(-0.48, -4.41, -1.76, 0.0, -2.73, 0.86, 1.67)
 
 
 def rescore(

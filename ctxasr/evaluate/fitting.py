@@ -20,13 +20,13 @@ LEARNING_RATE: Final = 0.05
 RIDGE: Final = 1e-3
 WRONG_WEIGHT: Final = 2.0
 
-START: Final = Weights(-1.0, -3.0, -2.0, 0.0, 3.0, -1.0, 1.0, 2.0)
+START: Final = Weights(-1.0, -3.0, -2.0, 3.0, -1.0, 1.0, 2.0)
 """Signs and sizes that make sense; the fit has local optima where nothing is ever changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """One utterance under one context: features (candidates, 8) and errors beyond the plain's."""
+    """One utterance under one context: features (candidates, 7) and errors beyond the plain's."""
 
     features: tuple[tuple[float, ...], ...]
     more_errors: tuple[int, ...]
@@ -42,7 +42,7 @@ def fit(choices: Sequence[Choices], *, use_gain: bool = True) -> Weights:
 
     width = len(astuple(START))
     longest = max((len(choice.features) for choice in choices), default=0)
-    x = torch.zeros(len(choices), longest, width)  # (n, c, 8)
+    x = torch.zeros(len(choices), longest, width)  # (n, c, 7)
     errors = torch.zeros(len(choices), longest)
     padding = torch.ones(len(choices), longest, dtype=torch.bool)
     importance = torch.tensor([1.0 if c.right_context else WRONG_WEIGHT for c in choices])

@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from rich.text import Text
+
 PYTHON_MIN: Final = (3, 11)
 
 PACKAGES: Final = (
@@ -39,6 +41,13 @@ class Check:
     @property
     def fine(self) -> bool:
         return self.present or not self.required
+
+    def render(self) -> Text:
+        """A line, and one below it that says how to get what is absent."""
+        style = "green" if self.present else "yellow" if self.fine else "bold red"
+        state = "ok" if self.present else "absent" if self.fine else "MISSING"
+        line = Text.assemble((f"{state:8}", style), f"{self.name:20}{self.found}")
+        return line if self.present else line.append(f"\n{'':8}{self.fix}", "bold")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,7 +93,7 @@ def _torch() -> str:
 
     ones = torch.ones(8, 8)
     assert float((ones @ ones).sum()) == 512, "8 * 8 sums of 8 ones"
-    return f"computes on the CPU with {torch.get_num_threads()} threads"
+    return f"computes, {torch.get_num_threads()} threads"
 
 
 def _encoder() -> str:
@@ -145,8 +154,18 @@ def _data() -> str:
 
 _REINSTALL: Final = "pip install --force-reinstall 'ctxasr[local]'"
 _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
-    ("temporary folder", "set TMPDIR to a folder with room that you may write to", True, _temporary),
-    ("torch", "pip install torch --index-url https://download.pytorch.org/whl/cpu", True, _torch),
+    (
+        "temporary folder",
+        "set TMPDIR to a folder with room that you may write to",
+        True,
+        _temporary,
+    ),
+    (
+        "torch on the CPU",
+        "pip install torch --index-url https://download.pytorch.org/whl/cpu",
+        True,
+        _torch,
+    ),
     ("encoder weights", f"{_REINSTALL}, or `ctxasr train --part encoder`", True, _encoder),
     ("g2p weights", f"{_REINSTALL}, or `ctxasr train --part g2p`", True, _g2p),
     ("PocketSphinx model", "pip install --force-reinstall pocketsphinx", True, _recogniser),

@@ -1,19 +1,20 @@
 """Where a command writes: stdout that may close, files that appear whole or not at all, errors.
 
-    exit code 0    all is well            70   a fault of this program
-              1    something did not hold  74   the disk is full or the like
-              2    wrong input            130   Ctrl-C
-                                          141   whoever read stdout has gone (`| head`)
+exit code 0    all is well            70   a fault of this program
+          1    something did not hold  74   the disk is full or the like
+          2    wrong input            130   Ctrl-C
+                                      141   whoever read stdout has gone (`| head`)
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,17 +34,35 @@ READER_GONE: Final = 141
 DEBUG_VARIABLE: Final = "CTXASR_DEBUG"
 
 
+class ReaderGone(Exception):
+    """Whoever read stdout has closed it; an OSError would be taken for a failure of the command."""
+
+
 class Out(Console):
     """A console on stdout that lets a broken pipe be seen: rich would exit with 1, 'failed'."""
 
     def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704 - rich calls this while it handles the BrokenPipeError
+        raise ReaderGone from None
+
+
+def print_text(text: str) -> None:
+    """Write `text` to stdout at once, as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def print_json(value: object) -> None:
+    """One line of JSON in ASCII: it passes through any terminal and pipe."""
+    print_text(json.dumps(value) + "\n")
 
 
 def say(message: str) -> None:
     """A line for people, on stderr. Control characters in file names do nothing."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-    print(f"ctxasr: {clean}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"ctxasr: {clean}", file=sys.stderr, flush=True)
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -55,12 +74,15 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         say("stopped")
         return STOPPED
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, ReaderGone):
         abandon_stdout()
         return READER_GONE
     if isinstance(error, CtxasrError):
         say(str(error))
         return WRONG_INPUT
+    if type(error).__name__ == "SafetensorError":  # its own name for a full disk when saving
+        say(f"weights cannot be written ({error})")
+        return DISK
     if isinstance(error, OSError) and error.strerror:
         abandon_stdout()
         where = f"{error.filename}: " if error.filename else ""
@@ -75,10 +97,8 @@ def exit_code_of(error: BaseException) -> int:
 
 def abandon_stdout() -> None:
     """Send what is still buffered nowhere: flushing it at exit would fail once more."""
-    try:
+    with suppress(OSError, ValueError):  # in tests there is no real stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # no real stdout, as in tests
 
 
 def write_new(path: Path, text: str) -> None:
@@ -90,8 +110,11 @@ def write_new(path: Path, text: str) -> None:
     """
     if path.exists():
         raise InputError(f"{path}: exists already and is not overwritten; choose another name")
-    with whole_files(path.parent) as folder:
-        (folder / path.name).write_text(text, encoding="utf-8")
+    try:
+        with whole_files(path.parent) as folder:
+            (folder / path.name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 @contextmanager

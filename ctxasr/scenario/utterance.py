@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -21,14 +21,18 @@ from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity, TurnText
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.scenario.model import EntityList, Strictly
 from ctxasr.scenario.source import read_source
-from ctxasr.scenario.values import Identifier, Phrase, Text
+from ctxasr.scenario.values import Identifier, Phrase
+from ctxasr.scenario.values import Text as Words
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class TurnBefore(Strictly):
     """The turn that asked: what the customer had said, and what the assistant answered."""
 
-    utterance: Text = ""
-    reply: Text = ""
+    utterance: Words = ""
+    reply: Words = ""
     entities: Annotated[tuple[EntityList, ...], Field(max_length=SERVICE_PAYLOADS_MAX)] = ()
     screen: Annotated[tuple[Phrase, ...], Field(max_length=ENTITIES_MAX)] = ()
     slot: Identifier | None = None
@@ -93,6 +97,26 @@ def load_context(path: Path) -> TurnText:
             found.append((source.line_of(".".join(loc)), ".".join(loc), message))
         line, field, message = min(found)
         raise ScenarioError(message, file=source.file, line=line, field=field) from None
+
+
+def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> None:
+    """The plain text, what the context changed, and why; `n_best` hypotheses below."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ctxasr.report.terminal import mark_differences
+
+    plain, text = found.result.plain_text, found.result.text
+    rows = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    rows.add_row("plain", Text(plain or "(nothing heard)"))
+    rows.add_row("text", "the same" if text == plain else mark_differences(plain, text))
+    for change in found.result.changes:
+        rows.add_row("", Text(f"{change.after} from '{change.phrase}' ({change.signal})"))
+    for rank, heard in enumerate(found.recognition.hypotheses[:n_best], 1):
+        rows.add_row(f"{rank}", Text(heard.text))
+    for note in found.notes:
+        rows.add_row("audio", Text(note))
+    console.print(rows)
 
 
 async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognised:

@@ -3,7 +3,8 @@
 Three steps, from cheap and many to dear and few:
 
 1. word for word: the phrase graph walks every hypothesis; what it finds costs nothing;
-2. by sound: every pronunciation of every phrase against every stretch of whole words;
+2. by sound: every pronunciation of every phrase against every stretch of whole words, with and
+   without the small words beside it: of "the hour" the "the" may be part of the name;
 3. the best of these, written out as whole texts, against the phones that a phone loop heard.
 
 The third step is what recovers names that the dictionary lacks: "the hour" and "power" are what
@@ -20,7 +21,7 @@ import numpy as np
 
 from ctxasr.hypotheses import WORDS_MAX, Recognition
 from ctxasr.ports import Match
-from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, spans
+from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, skip_costs, spans
 from ctxasr.speech.phrase_graph import PhraseGraph
 
 HYPOTHESES_MAX: Final = 8
@@ -32,7 +33,10 @@ VARIANTS_MAX: Final = 2
 SPANS_PER_PHRASE: Final = 3
 """Stretches kept of one pronunciation in one hypothesis."""
 
-MATCHES_MAX: Final = 60
+SMALL_WORD_PHONES: Final = 3
+"""A word of up to so many phones beside a stretch may be a misheard piece of the phrase."""
+
+MATCHES_MAX: Final = 80
 """Matches that are written out and compared with the phone loop."""
 
 PHONES_MAX: Final = 60
@@ -57,6 +61,19 @@ class _Spoken:
     words: tuple[str, ...]
     phones: Ints
     bounds: Ints
+    skips: tuple[float, ...]
+    """What it costs that a whole word has no counterpart; infinite for words that are not small."""
+
+    def widened(self, start: int, end: int) -> list[tuple[int, int, float]]:
+        """Words `start` to `end`, also with a small word before or behind, and what that costs."""
+        if start >= end:
+            return []
+        found = [(start, end, 0.0)]
+        if start > 0:
+            found.append((start - 1, end, self.skips[start - 1]))
+        if end < len(self.words):
+            found.append((start, end + 1, self.skips[end]))
+        return [wide for wide in found if wide[2] < np.inf]
 
 
 class SoundAligner:
@@ -114,18 +131,21 @@ class SoundAligner:
             first = {int(bound): i for i, bound in reversed(list(enumerate(hypothesis.bounds)))}
             for row, (phrase, phones) in enumerate(rows):
                 for stop in order[row]:
-                    begin, end = int(begins[row, stop]), int(stops[stop])
-                    if begin < end:
-                        cost = float(costs[row, stop])
-                        place = h, first[begin], first[end], phrase
-                        found.append((Match(*place, cost, len(phones), None), phones))
+                    begin, end = first[int(begins[row, stop])], first[int(stops[stop])]
+                    cost = float(costs[row, stop])
+                    for start, past, more in hypothesis.widened(begin, end):
+                        match = Match(h, start, past, phrase, cost + more, len(phones), None)
+                        found.append((match, phones))
         return found
 
     def _speak(self, words: tuple[str, ...]) -> _Spoken:
         """The first pronunciation of every word; a word without any is silent."""
         sounds = [encode((self._pronunciations.phones(word) or ((),))[0]) for word in words]
         bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
-        return _Spoken(words, np.concatenate([*sounds, np.zeros(0, np.int64)]), bounds)
+        costs = skip_costs()
+        small = [float(costs[s].sum()) if len(s) <= SMALL_WORD_PHONES else np.inf for s in sounds]
+        joined = np.concatenate([*sounds, np.zeros(0, np.int64)])
+        return _Spoken(words, joined, bounds, tuple(small))
 
     def _variants(self, phrase: str) -> list[Ints]:
         several = self._pronunciations.phrase_phones(phrase)[:VARIANTS_MAX]

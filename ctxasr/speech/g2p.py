@@ -42,7 +42,7 @@ FRAMES_PER_LETTER: Final = 2
 """'x' is K S and 'u' is Y UW; three phones of one letter do not occur outside acronyms."""
 
 BEAM: Final = 8
-"""Prefixes kept a frame; 32 gave the same best pronunciations."""
+"""Prefixes kept a frame; 4 and 16 made as many phone errors on 2,451 words."""
 
 SYMBOLS_PER_FRAME: Final = 5
 """Phones tried a frame."""

@@ -1,0 +1,142 @@
+"""`ctxasr scenario ...`: write, speak, import, check and draw scenario files.
+
+As in `ctxasr.cli`, what a command needs is imported inside it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctxasr.errors import InputError
+
+scenario = typer.Typer(
+    help="Write, speak, import, check and draw scenario files.", no_args_is_help=True
+)
+
+Paths = Annotated[list[Path], typer.Argument(help="Scenario files, or folders with them.")]
+
+
+@scenario.command("new")
+def scenario_new(
+    path: Annotated[Path, typer.Argument(help="The file to write; its name ends .scenario.yaml.")],
+) -> None:
+    """Write a commented example that runs, and the JSON Schema for editors beside it.
+
+    - `ctxasr scenario new mine/first.scenario.yaml`
+    """
+    from ctxasr.report.output import print_text
+    from ctxasr.scenario.example import new_scenario
+
+    for file in new_scenario(path):
+        print_text(f"{file}\n")
+
+
+@scenario.command("speak")
+def scenario_speak(
+    paths: Paths,
+    force: Annotated[bool, typer.Option("--force", help="Also make files that exist.")] = False,
+) -> None:
+    """Make the audio of user steps that name a voice; needs flite, festival or espeak-ng.
+
+    - `ctxasr scenario speak mine/first.scenario.yaml`
+    """
+    from ctxasr.report.output import print_text
+    from ctxasr.scenario.inputs import scenario_files
+    from ctxasr.scenario.speak import speak_scenario
+
+    for file in scenario_files(paths):
+        for spoken in speak_scenario(file, force):
+            print_text(f"{'made' if spoken.made else 'kept'} {spoken.path} ({spoken.voice})\n")
+
+
+@scenario.command("import")
+def scenario_import(
+    log: Annotated[Path, typer.Argument(help="A log of AVS messages, one JSON object a line.")],
+    customer: Annotated[
+        str | None, typer.Option(help="Whose messages; bare envelopes name no customer.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write, by default stdout.")
+    ] = None,
+) -> None:
+    """Turn a log of real messages into a scenario with the same events in the same order.
+
+    - `ctxasr scenario import session.jsonl -o session.scenario.yaml`
+    """
+    from ctxasr.report.output import print_text, write_new
+    from ctxasr.scenario.importer import import_log
+
+    text = import_log(log, customer=customer)
+    if output is None:
+        print_text(text)
+    else:
+        write_new(output, text)
+
+
+@scenario.command("check")
+def scenario_check(paths: Paths) -> None:
+    """Read scenarios and their audio without running them; report every file that is wrong.
+
+    - `ctxasr scenario check scenarios/`
+    """
+    from ctxasr.report.output import WRONG_INPUT, print_text, say
+    from ctxasr.scenario.inputs import load_checked, scenario_files
+
+    wrong = 0
+    for file in scenario_files(paths):
+        try:
+            checked = load_checked([file])
+        except InputError as error:
+            wrong += 1
+            say(str(error))
+            continue
+        turns = sum(len(scenario.turns) for scenario in checked.scenarios)
+        print_text("".join([f"ok {file} ({turns} turns)\n", *(f"{n}\n" for n in checked.notes)]))
+    if wrong:
+        raise typer.Exit(WRONG_INPUT)
+
+
+@scenario.command("schema")
+def scenario_schema() -> None:
+    """Print the JSON Schema of the scenario format.
+
+    - `ctxasr scenario schema > scenario.schema.json`
+    """
+    from ctxasr.report.output import print_text
+    from ctxasr.scenario.schema import schema_text
+
+    print_text(schema_text())
+
+
+class Half(StrEnum):
+    """Which half of names and voices to draw from."""
+
+    TUNING = "tuning"
+    HELD_OUT = "held-out"
+
+
+@scenario.command("draw")
+def scenario_draw(
+    directory: Annotated[Path, typer.Argument(help="The folder to write into.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Scenarios to draw.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same scenarios.")] = 7,
+    voices: Annotated[
+        list[str] | None, typer.Option(help="As in flite:slt; give it once a voice.")
+    ] = None,
+    half: Annotated[
+        Half, typer.Option(help="Names and voices that tuning heard, or those that it did not.")
+    ] = Half.HELD_OUT,
+) -> None:
+    """Draw scenarios at random; `ctxasr scenario speak` then makes their audio.
+
+    - `ctxasr scenario draw drawn/ --n 50 --seed 11 --voices flite:awb`
+    """
+    from ctxasr.report.output import print_text
+    from ctxasr.scenario.draw import draw_scenarios
+
+    drawn = draw_scenarios(directory, n=n, seed=seed, voices=voices, half=half.value)
+    print_text(f"{len(drawn)} scenarios in {directory}; `ctxasr scenario speak {directory}` next\n")

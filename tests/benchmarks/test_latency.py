@@ -1,0 +1,94 @@
+"""What must stay fast: the event loop under the encoder, rescoring, the cold start.
+
+`make bench` prints the figures. Bounds are those of the project's contract; times of a shared
+machine vary, so each is a median over many rounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctxasr.app import default_aligner, default_encoder
+from ctxasr.bias import bias_of
+from ctxasr.events import Entity, TurnText
+from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
+from ctxasr.rescore import rescore
+from ctxasr.scenario.draw import FAMILY, GIVEN
+from ctxasr.speech.pronounce import Pronouncer
+
+pytestmark = pytest.mark.bench
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+NAMES = [f"{given} {family}" for given, family in zip(GIVEN, FAMILY, strict=False)]
+
+
+def report(name: str, values_ms: list[float], bound_ms: float) -> None:
+    ordered = sorted(values_ms)
+    p95 = ordered[int(0.95 * (len(ordered) - 1))]
+    print(
+        f"\n{name}: median {statistics.median(ordered):.2f} ms, p95 {p95:.2f}, "
+        f"max {ordered[-1]:.2f}, n = {len(ordered)} (bound on the median {bound_ms:g})"
+    )
+
+
+async def test_the_event_loop_stays_responsive_while_the_encoder_runs() -> None:
+    encoder = default_encoder()
+    entities = tuple(Entity("contact", name) for name in NAMES[:100])
+    turn = TurnText("call meg", "Which one do you mean?", entities)
+    nothing = np.zeros((0, encoder.dimensions), np.float32)
+    lags_ms: list[float] = []
+
+    async def probe(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            began = time.perf_counter()
+            await asyncio.sleep(0.001)  # the probe itself: how late does a 1 ms timer fire?
+            lags_ms.append((time.perf_counter() - began) * 1_000.0 - 1.0)
+
+    stop = asyncio.Event()
+    probing = asyncio.create_task(probe(stop))
+    for _ in range(20):
+        await encoder.encode(turn, nothing)
+        await encoder.embed_phrases([Phrase(name, "entities", "contact") for name in NAMES[:100]])
+    stop.set()
+    await probing
+    report("event loop lag while encoding", lags_ms, 20.0)
+    assert len(lags_ms) > 100
+    assert statistics.median(lags_ms) < 20.0
+
+
+def test_rescoring_100_phrases_adds_less_than_30_ms() -> None:
+    aligner = default_aligner()
+    phrases = [Phrase(name, "entities", "contact") for name in NAMES[:100]]
+    bias = bias_of(phrases, np.zeros(101, np.float32), generic=False)
+    aligner.prepare([phrase.text for phrase in phrases])
+    words = "call the hour and our power now or do an hour please".split()
+    hypotheses = [" ".join(words[i % 5 : 4 + i % 7]) for i in range(20)]
+    heard = Pronouncer().phrase_phones("meg bauer please call")[0]
+    recognition = Recognition(tuple(Hypothesis(text) for text in hypotheses), None, heard)
+    took_ms = []
+    for _ in range(60):
+        began = time.perf_counter()
+        rescore(recognition, bias, aligner)
+        took_ms.append((time.perf_counter() - began) * 1_000.0)
+    report("rescoring at 100 phrases", took_ms, 30.0)
+    assert statistics.median(took_ms) < 30.0
+
+
+def test_a_replay_from_cold_takes_less_than_12_s() -> None:
+    command = [sys.executable, "-m", "ctxasr", "replay", "--json"]
+    took_ms = []
+    for _ in range(3):
+        began = time.perf_counter()
+        scenario = str(SCENARIOS / "call_meg.scenario.yaml")
+        subprocess.run([*command, scenario], check=True, capture_output=True)
+        took_ms.append((time.perf_counter() - began) * 1_000.0)
+    report("replay of one scenario, cold", took_ms, 12_000.0)
+    assert statistics.median(took_ms) < 12_000.0

@@ -1,0 +1,83 @@
+"""Which phrases a turn names, and how they are weighed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ctxasr.bias import (
+    GENERIC_ANSWERS,
+    GENERIC_SIGNAL,
+    Bias,
+    bias_of,
+    emptied,
+    names_in,
+    parts_of,
+    phrases_of,
+)
+from ctxasr.events import Entity, TurnText
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
+
+
+def texts(turn: TurnText) -> list[str]:
+    return [phrase.text for phrase in phrases_of(turn)]
+
+
+def test_names_come_whole_and_in_the_parts_that_tell_them_apart() -> None:
+    contacts = (Entity("contact", "Meg Jones"), Entity("contact", "Meg Bauer"))
+    assert texts(TurnText("", "", contacts)) == ["meg jones", "meg bauer", "jones", "bauer"]
+
+
+def test_a_word_that_all_names_share_is_no_part() -> None:
+    lights = (Entity("device", "kitchen light"), Entity("device", "hallway light"))
+    assert "light" not in texts(TurnText("", "", lights))
+    assert "kitchen" in texts(TurnText("", "", lights))
+
+
+def test_each_text_once_with_the_most_telling_signal() -> None:
+    turn = TurnText("", "Do you mean Meg Jones?", (Entity("contact", "Meg Jones"),), ("meg jones",))
+    found = [phrase for phrase in phrases_of(turn) if phrase.text == "meg jones"]
+    assert found == [Phrase("meg jones", "entities", "contact")]
+
+
+def test_the_reply_names_what_no_service_listed() -> None:
+    reply = "I found Blue Bottle Coffee, Trader Joe's and the Golden Lotus. Which one?"
+    assert list(names_in(reply)) == ["Blue Bottle Coffee", "Trader Joe's", "Golden Lotus"]
+    signals = {phrase.signal for phrase in phrases_of(TurnText("", reply))}
+    assert signals == {"reply"}
+
+
+def test_question_words_are_no_names() -> None:
+    assert list(names_in("Do you mean it? Should I? Which one? OK")) == []
+
+
+def test_a_phrase_longer_than_the_limit_is_left_out() -> None:
+    fits, too_long = "a" * PHRASE_CHARS_MAX, "b" * (PHRASE_CHARS_MAX + 1)
+    assert texts(TurnText("", "", (Entity("x", fits), Entity("x", too_long)))) == [fits]
+
+
+def test_parts_stop_at_small_words() -> None:
+    assert list(parts_of("bank of america", {})) == ["america", "bank"]
+    assert list(parts_of("bauer", {})) == []
+
+
+def test_weights_are_log_probabilities_over_phrases_and_none() -> None:
+    phrases = [Phrase("bauer", "entities"), Phrase("jones", "entities")]
+    bias = bias_of(phrases, np.array([0.0, 2.0, 1.0], np.float32))
+    total = sum(np.exp(weighted.log_prior) for weighted in bias.phrases)
+    assert total == pytest.approx(1.0)
+    by_text = {weighted.phrase.text: weighted for weighted in bias.phrases}
+    assert by_text["bauer"].log_prior - by_text["jones"].log_prior == pytest.approx(1.0)
+    none = sum(np.exp(by_text[text].log_prior) for text in GENERIC_ANSWERS)
+    assert np.log(none) - by_text["jones"].log_prior == pytest.approx(-1.0)
+    assert by_text["yes"].phrase.signal == GENERIC_SIGNAL
+
+
+def test_a_generic_answer_that_is_on_offer_is_weighed_once() -> None:
+    bias = bias_of([Phrase("yes", "screen")], np.zeros(2, np.float32))
+    assert [w.phrase.signal for w in bias.phrases if w.phrase.text == "yes"] == ["screen"]
+
+
+def test_emptied_names_the_generic_answers_alone() -> None:
+    assert [w.phrase.text for w in emptied().phrases] == list(GENERIC_ANSWERS)
+    assert "bauer" not in repr(Bias(emptied().phrases))

@@ -1,0 +1,80 @@
+"""Word errors, oracles, intervals and the comparison of systems."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from ctxasr.evaluate.comparison import Item, compare
+from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
+from ctxasr.evaluate.metrics import best_edits, error_rate, relative_change, word_edits
+from ctxasr.hypotheses import Hypothesis
+
+ITEM = Item(
+    dialogue="a", turn=2, state="hit", words=2, plain=2, emptied=2, context=0, other=(2, 3),
+    nbest_oracle=1, lattice_oracle=0, equals_plain=False,
+)  # fmt: skip
+
+
+def test_word_edits_ignore_case_and_punctuation() -> None:
+    assert word_edits("Meg Bauer.", "meg bauer") == 0
+    assert word_edits("meg bauer", "the hour") == 2
+    assert word_edits("meg bauer", "") == 2
+    assert word_edits("", "the hour") == 2
+    assert best_edits("meg", [Hypothesis("peg"), Hypothesis("meg"), Hypothesis("the")]) == 0
+
+
+def test_rates_and_changes_are_of_sums_and_bracketed_by_their_interval() -> None:
+    edits, words, dialogues = [1, 0, 3, 0], [2, 2, 4, 2], ["a", "a", "b", "c"]
+    rate = error_rate(edits, words, dialogues, seed=1)
+    assert rate.value == pytest.approx(0.4)
+    assert rate.low is not None
+    assert rate.high is not None
+    assert 0 <= rate.low < rate.value < rate.high <= 0.75
+    assert rate == error_rate(edits, words, dialogues, seed=1)
+    assert relative_change([1, 1], [2, 2], ["a", "b"], seed=1).value == pytest.approx(-0.5)
+
+
+def test_one_dialogue_has_no_interval() -> None:
+    assert error_rate([1], [2], ["a"], seed=1).low is None
+
+
+def test_a_comparison_counts_gain_harm_and_what_must_not_be() -> None:
+    second = replace(ITEM, dialogue="b", plain=1, emptied=1, context=2, other=(0, 1))
+    broken = replace(ITEM, dialogue="c", state="missed", equals_plain=False)
+    found = compare([ITEM, second, broken], seed=3)
+    assert found.change("context", "emptied").value == pytest.approx((0 + 2 + 0) / 5 - 1)
+    assert found.change("other", "plain").value == pytest.approx((2 + 3 + 0 + 1 + 2 + 3) / 10 - 1)
+    assert found.harmed("context") == 1
+    assert found.harmed("other") == 2
+    assert found.not_plain_without_hit() == 1
+    shown = json.loads(json.dumps(found.to_json()))
+    assert shown["turns"] == 3
+    assert shown["wer"]["context"]["value"] == pytest.approx(2 / 6)
+
+
+def test_the_table_shows_every_system() -> None:
+    text = StringIO()
+    compare([ITEM, replace(ITEM, dialogue="b")], seed=3).render(Console(file=text, width=120))
+    for system in ("plain", "emptied", "other", "context", "nbest oracle", "lattice oracle"):
+        assert system in text.getvalue()
+
+
+def test_nothing_to_compare_is_said() -> None:
+    with pytest.raises(ValueError, match="no follow-up"):
+        compare([], seed=1)
+
+
+def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:
+    near, far = (1.0, 0.5, 0.1, 1.0, 0.0, 4.0, 1.0), (1.0, 3.0, 0.8, -1.0, 1.0, 4.0, 1.0)
+    good = Choices((near, far), (-1, 1), right_context=True)
+    bad = Choices((far,), (1,), right_context=False)
+    weights = fit([good, bad] * 4)
+    assert change_of_errors([good], weights) == -1
+    assert change_of_errors([bad], weights) == 0
+    assert weights == fit([good, bad] * 4)
+    assert fit([good, bad], use_gain=False).gain == 0
