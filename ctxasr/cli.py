@@ -149,7 +149,10 @@ def evaluate(
     from ctxasr.report.output import Out, print_json
     from ctxasr.scenario.study import evaluate_scenarios
 
-    with _stoppable(lambda: "before all turns were replayed"), _bar("turns") as progress:
+    with (
+        _stoppable(lambda: "no figures, for not all turns were replayed"),
+        _bar("turns") as progress,
+    ):
         study = asyncio.run(
             evaluate_scenarios(
                 checked.scenarios, _options(endpoint_url), seed=seed, progress=progress
@@ -352,7 +355,7 @@ def _stoppable(how_far: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say(f"stopped {how_far()}")
+        say(f"stopped: {how_far()}")
         raise typer.Exit(STOPPED) from None
 
 
@@ -362,7 +365,9 @@ def _bar(what: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    console = Console(stderr=True)
+    shown = console.is_terminal
+    with Progress(console=console, transient=True, redirect_stdout=False, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int, loss: float | None = None) -> None:

@@ -70,8 +70,8 @@ class LiveReplay:
         self._print_open()
         turns = sum(count for _, count in self._scenarios)
         return (
-            f"after {self._done} of {len(self._scenarios)} scenarios "
-            f"({len(self.reports)} of {turns} turns); all that was done is printed"
+            f"{self._done} of {len(self._scenarios)} scenarios ({len(self.reports)} of {turns} "
+            "turns) are done, and all of it is printed"
         )
 
     def _print_open(self) -> None:

@@ -1,0 +1,323 @@
+"""Alexa Voice Service envelopes: the wire types, read and written without loss.
+
+Fields that this module does not know are kept.
+
+    record   {customer, device, received_at, message}        what the transport hands over
+    message  {"directive": {header, endpoint?, payload}}     or
+             {"context": [...], "event": {header, payload}}
+
+The customer comes from the record alone. A turn is one `dialogRequestId`; turns are linked by the
+`initiator` that ExpectSpeech hands to the client and the next Recognize echoes.
+
+Source of the shapes: the public AVS API reference (SpeechRecognizer, SpeechSynthesizer,
+InteractionModel) and the Alexa Skills Kit's Dialog directives. The texts that a service adds travel
+in the namespace `ContextText`, our own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from ctxasr.errors import EnvelopeError, LimitExceeded
+
+MESSAGE_BYTES_MAX: Final = 262_144
+"""One envelope as JSON: what one SQS message may hold."""
+
+SERVICE_PAYLOADS_MAX: Final = 16
+"""Service payloads that one turn may announce."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Wire(BaseModel):
+    """Base of all wire types: frozen, camelCase outside, unknown fields kept."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"{type(self).__name__}(...)"
+
+    __str__ = __repr__
+
+
+class Header(Wire):
+    namespace: Name
+    name: Name
+    message_id: Identifier
+    dialog_request_id: Identifier | None = None
+    correlation_token: str | None = None
+    payload_version: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.namespace}.{self.name}"
+
+
+class Body(Wire):
+    """The payload of a message; the class itself stands for kinds that are not listed."""
+
+    full_name: ClassVar[str] = ""
+
+
+class WakeWordIndices(Wire):
+    start_index_in_samples: int | None = None
+    end_index_in_samples: int | None = None
+
+
+class InitiatorPayload(Wire):
+    token: str | None = None
+    wake_word_indices: WakeWordIndices | None = None
+
+
+class Initiator(Wire):
+    """Who opened the microphone; the token names the turn that asked."""
+
+    type: str
+    payload: InitiatorPayload = InitiatorPayload()
+
+
+class Recognize(Body):
+    full_name: ClassVar[str] = "SpeechRecognizer.Recognize"
+    profile: str = "CLOSE_TALK"
+    format: str = "AUDIO_L16_RATE_16000_CHANNELS_1"
+    initiator: Initiator | str | None = None
+    start_of_speech_timestamp: str | int | None = None
+
+
+class ExpectSpeech(Body):
+    full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeech"
+    timeout_in_milliseconds: Count
+    initiator: Initiator | str | None = None
+
+
+class ExpectSpeechTimedOut(Body):
+    full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeechTimedOut"
+
+
+class Speak(Body):
+    full_name: ClassVar[str] = "SpeechSynthesizer.Speak"
+    url: str
+    format: str
+    token: str
+    play_behavior: str | None = None
+    caption: Any = None
+
+    @property
+    def words(self) -> str:
+        """The words of the caption, a text or WebVTT with its cue times; empty without one."""
+        content = self.caption.get("content") if isinstance(self.caption, dict) else self.caption
+        lines = [line.strip() for line in content.splitlines()] if isinstance(content, str) else []
+        words = [line for line in lines if line and not line.isdecimal() and "-->" not in line]
+        return " ".join(words[1:] if words and words[0].startswith("WEBVTT") else words)
+
+
+class SpeechStarted(Body):
+    full_name: ClassVar[str] = "SpeechSynthesizer.SpeechStarted"
+    token: str
+
+
+class SpeechFinished(Body):
+    full_name: ClassVar[str] = "SpeechSynthesizer.SpeechFinished"
+    token: str
+
+
+class SpeechInterrupted(Body):
+    full_name: ClassVar[str] = "SpeechSynthesizer.SpeechInterrupted"
+    token: str
+
+
+class ElicitSlot(Body):
+    full_name: ClassVar[str] = "Dialog.ElicitSlot"
+    slot_to_elicit: Identifier
+
+
+class UpdateDynamicEntities(Body):
+    """A skill's own names for its slot types; its fields are read as leniently as Alexa's."""
+
+    full_name: ClassVar[str] = "Dialog.UpdateDynamicEntities"
+
+    @property
+    def offered(self) -> tuple[str, tuple[str, ...]]:
+        """The kinds, joined by a blank where there are several, and all names with synonyms."""
+        kinds, names = [], []
+        for kind in _objects((self.model_extra or {}).get("types")):
+            kinds.append(kind.get("name"))
+            for value in _objects(kind.get("values")):
+                for name in _objects([value.get("name")]):
+                    synonyms = name.get("synonyms")
+                    names += [name.get("value"), *(synonyms if isinstance(synonyms, list) else ())]
+        return " ".join(_texts(kinds)), _texts(names)
+
+
+class RequestProcessingCompleted(Body):
+    """The directive stream of a turn has ended."""
+
+    full_name: ClassVar[str] = "InteractionModel.RequestProcessingCompleted"
+
+
+class Utterance(Body):
+    """What the recogniser made of the customer's speech."""
+
+    full_name: ClassVar[str] = "ContextText.Utterance"
+    text: str
+
+
+class Reply(Body):
+    """The assistant's reply; `duration_in_milliseconds` where the audio is already made."""
+
+    full_name: ClassVar[str] = "ContextText.Reply"
+    text: str
+    duration_in_milliseconds: Count | None = None
+
+
+class Entities(Body):
+    """What an invoked service has on offer, all of one kind: contacts, devices, places."""
+
+    full_name: ClassVar[str] = "ContextText.Entities"
+    kind: Identifier
+    values: tuple[str, ...]
+
+
+class ScreenList(Body):
+    """The list that the device shows."""
+
+    full_name: ClassVar[str] = "ContextText.ScreenList"
+    items: tuple[str, ...]
+
+
+BODIES: Final[dict[str, type[Body]]] = {
+    body.full_name: body
+    for body in (
+        Recognize, ExpectSpeech, ExpectSpeechTimedOut, Speak, SpeechStarted, SpeechFinished,
+        SpeechInterrupted, ElicitSlot, UpdateDynamicEntities, RequestProcessingCompleted,
+        Utterance, Reply, Entities, ScreenList,
+    )
+}  # fmt: skip
+
+
+class Message(Wire):
+    """Header and payload; the payload's type follows from the header."""
+
+    header: Header
+    endpoint: dict[str, Any] | None = None
+    payload: SerializeAsAny[Body]
+
+    @field_validator("payload", mode="before")
+    @classmethod
+    def _typed(cls, payload: Any, info: ValidationInfo) -> Any:
+        header = info.data.get("header")
+        if isinstance(payload, Body) or header is None:
+            return payload
+        return BODIES.get(header.full_name, Body).model_validate(payload)
+
+
+class Envelope(Wire):
+    """One directive or one event, with the client's context where it sent one."""
+
+    context: tuple[dict[str, Any], ...] | None = None
+    event: Message | None = None
+    directive: Message | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.event is None) == (self.directive is None):
+            raise ValueError("an envelope holds either 'event' or 'directive'")
+        return self
+
+    @property
+    def message(self) -> Message:
+        message = self.event or self.directive
+        assert message is not None, "validated: exactly one of event and directive"
+        return message
+
+    def to_json(self) -> str:
+        """The envelope as it came: only fields that were set, under their wire names."""
+        return self.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+class Record(BaseModel):
+    """What the authenticated transport hands over; `received_at` in milliseconds since 1970.
+
+    `interaction` helps where a client event has no dialogRequestId; `service_payloads` is how many
+    service payloads the orchestrator announces along with ExpectSpeech.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    customer: Identifier
+    device: Identifier = "device"
+    received_at: Count
+    message: Envelope
+    interaction: Identifier | None = None
+    service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX)] = 0
+
+
+def read_envelope(text: str | bytes) -> Envelope:
+    """Parse one envelope.
+
+    Raises:
+        LimitExceeded: longer than MESSAGE_BYTES_MAX.
+        EnvelopeError: not JSON, invalid UTF-8, or not an envelope; names the field, never its text.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise LimitExceeded("MESSAGE_BYTES_MAX", MESSAGE_BYTES_MAX, len(data), "envelope")
+    try:
+        # Stricter than `json`: no NaN, no lone surrogates, a bounded depth. What passes can be
+        # written again.
+        document = from_json(data.decode("utf-8"), allow_inf_nan=False)
+    except UnicodeDecodeError as error:
+        raise EnvelopeError(f"envelope is not UTF-8 (byte {error.start})") from None
+    except ValueError as error:
+        raise EnvelopeError(f"envelope is not JSON ({error})") from None
+    try:
+        return Envelope.model_validate(document)
+    except ValidationError as error:
+        raise EnvelopeError(describe(error)) from None
+
+
+def describe(error: ValidationError) -> str:
+    """One line: the first wrong field and what is wrong with it, without the given value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "envelope"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{field}: {first['msg']}{more}"
+
+
+def token_of(initiator: Initiator | str | None) -> str | None:
+    """The token that links two turns; a wake word has none."""
+    if isinstance(initiator, Initiator):
+        return initiator.payload.token or None
+    return initiator or None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; nothing where something else stands."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    """Each text once, blank ones left out."""
+    return tuple(dict.fromkeys(text for text in values if isinstance(text, str) and text.strip()))
