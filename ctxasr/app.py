@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -37,11 +39,15 @@ from ctxasr.ports import (
 from ctxasr.trigger import GRACE_MS
 
 TABLE_PREFIX: Final = "ctxasr"
+"""Before the names of both tables."""
+
+AWS: Final = "aws"
+"""The `endpoint_url` of DynamoDB itself, in the region of the usual AWS settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What differs between installations. `endpoint_url` None means the usual AWS settings."""
+    """What differs between installations. Without an `endpoint_url` replay starts a server."""
 
     endpoint_url: str | None = None
     kms_endpoint_url: str | None = None
@@ -57,21 +63,27 @@ class Settings:
         """CTXASR_ENDPOINT_URL, CTXASR_TABLE_PREFIX, CTXASR_PAYLOAD_TTL_S, CTXASR_READ_BUDGET_MS.
 
         Raises:
-            InputError: a number is none.
+            InputError: a number is none, or out of range.
         """
         get = environment.get
         try:
-            return cls(
-                endpoint_url=get("CTXASR_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_DYNAMODB"),
+            settings = cls(
+                endpoint_url=get("CTXASR_ENDPOINT_URL")
+                or get("AWS_ENDPOINT_URL_DYNAMODB")
+                or get("AWS_ENDPOINT_URL"),
                 kms_endpoint_url=get("CTXASR_KMS_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_KMS"),
                 table_prefix=get("CTXASR_TABLE_PREFIX", TABLE_PREFIX),
                 payload_ttl_s=int(get("CTXASR_PAYLOAD_TTL_S", PAYLOAD_TTL_S)),
                 read_budget_ms=float(get("CTXASR_READ_BUDGET_MS", READ_BUDGET_MS)),
             )
         except ValueError:
+            settings = cls(payload_ttl_s=0)
+        if settings.payload_ttl_s < 1 or not 0 <= settings.read_budget_ms < math.inf:
             raise InputError(
-                "CTXASR_PAYLOAD_TTL_S and CTXASR_READ_BUDGET_MS must be numbers"
-            ) from None
+                "CTXASR_PAYLOAD_TTL_S must be a whole number from 1, CTXASR_READ_BUDGET_MS a "
+                "number from 0"
+            )
+        return settings
 
 
 class SystemClock:
@@ -166,9 +178,10 @@ def default_aligner() -> PhraseAligner:
     from ctxasr.speech.align import SoundAligner
     from ctxasr.speech.pronounce import Pronouncer
 
-    aligner = SoundAligner(Pronouncer())
-    aligner.prepare(GENERIC_ANSWERS)  # loads the dictionary before anyone waits for it
-    return aligner
+    pronouncer = Pronouncer()
+    for text in GENERIC_ANSWERS:  # loads the dictionary before anyone waits for it
+        pronouncer.phrase_phones(text)
+    return SoundAligner(pronouncer)
 
 
 @asynccontextmanager
@@ -183,7 +196,8 @@ async def aws(
     from ctxasr.store.local import Endpoint, clients, ensure_key, ensure_tables
     from ctxasr.store.schema import Tables
 
-    endpoint = Endpoint(settings.endpoint_url, settings.kms_endpoint_url, settings.region)
+    url = None if settings.endpoint_url == AWS else settings.endpoint_url
+    endpoint = Endpoint(url, settings.kms_endpoint_url, settings.region)
     tables = Tables.named(settings.table_prefix)
     async with clients(endpoint) as (dynamodb, kms):
         await ensure_tables(dynamodb, tables)
@@ -231,6 +245,7 @@ def _compose(
         aligner=default_aligner(),
         clock=clock,
         telemetry=telemetry or Silence(),
+        process=secrets.token_hex(8),
         payload_ttl_s=settings.payload_ttl_s,
         read_budget_ms=settings.read_budget_ms,
         grace_ms=settings.grace_ms,

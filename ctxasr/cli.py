@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -48,7 +48,10 @@ app.add_typer(scenario, name="scenario")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
 EndpointUrl = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="DynamoDB and KMS to use; by default one is started here."),
+    typer.Option(
+        metavar="URL",
+        help="DynamoDB and KMS to use, or aws for AWS itself; by default one is started here.",
+    ),
 ]
 
 
@@ -126,10 +129,10 @@ def replay(
 
 
 async def _replay(checked: Checked, options: Options, live: LiveReplay) -> None:
-    from ctxasr.scenario.replay import TurnRun, replay_all
+    from ctxasr.scenario.replay import replay_all
 
-    runs = cast("AsyncGenerator[TurnRun, None]", replay_all(checked.scenarios, options))
-    async with aclosing(runs):  # if printing fails, the server and its clients still end in order
+    # If printing fails, the server and its clients still end in order.
+    async with aclosing(replay_all(checked.scenarios, options)) as runs:
         async for run in runs:
             live.take(run.report)
 

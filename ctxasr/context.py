@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import zipfile
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from ctxasr.bias import phrases_of
-from ctxasr.errors import ContextUnavailable, CtxasrError, PayloadUnreadable
+from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
     ConsistentStatus,
     Entity,
@@ -48,6 +47,9 @@ CONTEXT_PHRASES_MAX: Final = 300
 
 FORMAT_VERSION: Final = 1
 
+HALF_MAX: Final = 65_504.0
+"""The largest 16-bit float: phrase rows are stored as such."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContextEmbedding:
@@ -55,12 +57,27 @@ class ContextEmbedding:
 
     `vectors` (turns, d), oldest first; `phrases` newest turn first; `phrase_matrix`
     (phrases + 1, d), row 0 for 'none of these'; `computed_ms` is how long it took.
+
+    Raises:
+        ContextUnavailable: these do not fit together, pass a limit, or are not finite.
     """
 
     vectors: Matrix
     phrases: tuple[Phrase, ...]
     phrase_matrix: Matrix
     computed_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        turns, dimensions = self.vectors.shape  # (turns, d)
+        if (
+            not 1 <= turns <= TURNS_KEPT
+            or len(self.phrases) > CONTEXT_PHRASES_MAX
+            or self.phrase_matrix.shape != (len(self.phrases) + 1, dimensions)
+        ):
+            raise ContextUnavailable("vectors, phrases and phrase rows do not fit together")
+        # A comparison with NaN is false, so this refuses NaN as well.
+        if not all((np.abs(rows) <= HALF_MAX).all() for rows in (self.vectors, self.phrase_matrix)):
+            raise ContextUnavailable("vectors or phrase rows are not finite")
 
     def logits(self) -> Matrix:
         """Log odds of each phrase under the newest vector; (phrases + 1,)."""
@@ -72,7 +89,8 @@ class ContextEmbedding:
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
-        phrases = json.dumps([[p.text, p.signal, p.kind] for p in self.phrases])
+        names = [[phrase.text, phrase.signal, phrase.kind] for phrase in self.phrases]
+        phrases = json.dumps(names, ensure_ascii=False)  # escapes would make it three times longer
         np.savez_compressed(
             buffer,
             version=np.array(FORMAT_VERSION),
@@ -101,13 +119,20 @@ class ContextEmbedding:
                     phrase_matrix=arrays["phrase_matrix"].astype(np.float32),
                     computed_ms=float(arrays["computed_ms"]),
                 )
-        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile):
+        except ContextUnavailable:
+            raise
+        except Exception:  # zipfile, zlib and numpy know a dozen ways to say it
             raise ContextUnavailable("context embedding is damaged") from None
 
 
-def context_ref(turn: TurnKey) -> PayloadRef:
-    """One context a turn, at a place that only its interaction decides."""
-    return PayloadRef(PayloadKind.CONTEXT, short_hash(turn.interaction))
+def context_ref(turn: TurnKey, process: str, began_ms: float) -> PayloadRef:
+    """A place of its own for each attempt, so that no attempt overwrites what another settled.
+
+    A redelivery in another process may embed the same turn at the same time: both store, one
+    settles with its reference, and only that one is ever read.
+    """
+    attempt = f"{turn.interaction} {process} {began_ms!r}"
+    return PayloadRef(PayloadKind.CONTEXT, short_hash(attempt))
 
 
 def window_of(status: ConsistentStatus) -> Deadline:
@@ -119,7 +144,7 @@ def window_of(status: ConsistentStatus) -> Deadline:
 
     expect = at(ExpectSpeech.full_name)
     assert expect is not None, "asked of turns that expect speech"
-    reply = status.mark(Reply.full_name)
+    reply = status.mark(Reply.full_name) or status.mark(Speak.full_name)
     return compute_window(
         expect_speech_ms=expect,
         reply_began_ms=at(SpeechStarted.full_name) or at(Speak.full_name),
@@ -136,14 +161,20 @@ async def compute(
     Raises:
         PayloadUnreadable: a payload of this turn has expired or was shredded.
         StoreUnavailable: the store does not answer.
+        ContextUnavailable: the encoder's answer is of a wrong shape or not finite.
     """
     if status.wrapped_key is None:
         raise PayloadUnreadable("the turn's data key is gone")
     refs = sorted(ref for ref in status.refs if ref.kind is not PayloadKind.CONTEXT)
-    async with asyncio.TaskGroup() as group:
-        reading = group.create_task(vault.get(status.wrapped_key, status.turn, refs))
-        following = group.create_task(_context_before(status, store, vault))
+    try:
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(vault.get(status.wrapped_key, status.turn, refs))
+            following = group.create_task(_context_before(status, store, vault))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     turn, before = to_turn_text(reading.result()), following.result()
+    if before is not None and before.vectors.shape[1] != encoder.dimensions:
+        before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
     phrases = list(phrases_of(turn))
     if before is not None:
@@ -152,25 +183,32 @@ async def compute(
     del phrases[CONTEXT_PHRASES_MAX:]
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
-    vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n + 1, d)
+    if vector.shape != (encoder.dimensions,):
+        raise ContextUnavailable("the encoder's vector is of a wrong shape")
+    vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
     return ContextEmbedding(vectors, tuple(phrases), matrix)
 
 
-async def fetch(turn: TurnKey, status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:
+async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:
     """The stored context of a settled turn.
 
     Raises:
         PayloadUnreadable, ContextUnavailable, StoreUnavailable
     """
-    if status.outcome is not Outcome.EMBEDDED or status.wrapped_key is None:
+    refs = [ref for ref in status.refs if ref.kind is PayloadKind.CONTEXT]
+    if status.outcome is not Outcome.EMBEDDED or status.wrapped_key is None or not refs:
         raise ContextUnavailable("the turn has no context embedding")
     return ContextEmbedding.from_bytes(
-        await vault.get_blob(status.wrapped_key, turn, context_ref(turn))
+        await vault.get_blob(status.wrapped_key, status.turn, refs[0])
     )
 
 
 def to_turn_text(payloads: list[Payload]) -> TurnText:
-    """Sort decrypted payloads by what they are; the first utterance and reply count."""
+    """Sort decrypted payloads by what they are; the first utterance and reply count.
+
+    Names past CONTEXT_PHRASES_MAX are left out here already: working on thousands of them would
+    hold up the event loop.
+    """
     texts: dict[PayloadKind, list[str]] = {}
     entities: list[Entity] = []
     for payload in payloads:
@@ -181,8 +219,8 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
     return TurnText(
         utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
         reply=next(iter(texts.get(PayloadKind.REPLY, [])), ""),
-        entities=tuple(entities),
-        screen=tuple(texts.get(PayloadKind.SCREEN, [])),
+        entities=tuple(entities[:CONTEXT_PHRASES_MAX]),
+        screen=tuple(texts.get(PayloadKind.SCREEN, [])[:CONTEXT_PHRASES_MAX]),
         slot=next(iter(texts.get(PayloadKind.SLOT, [])), ""),
     )
 
@@ -197,8 +235,6 @@ async def _context_before(
     try:
         asked = await store.follow(status.turn.customer, recognize.token)
         before = await store.read(asked) if asked is not None else None
-        if asked is None or before is None or before.outcome is not Outcome.EMBEDDED:
-            return None
-        return await fetch(asked, before, vault)
-    except CtxasrError:
-        return None  # the dialogue starts anew: best effort
+        return await fetch(before, vault) if before is not None else None
+    except Exception:
+        return None  # missed or unreadable: the dialogue starts anew

@@ -13,6 +13,7 @@ Source of the shapes: the public AVS API reference (SpeechRecognizer, SpeechSynt
 InteractionModel) and the Alexa Skills Kit's Dialog directives. The texts that a service adds travel
 in the namespace `ContextText`, our own.
 """
+# ruff: noqa: D101  (the wire types are those of the AVS reference)
 
 from __future__ import annotations
 

@@ -8,23 +8,17 @@ on_utterance   hypotheses + context -> text, within the read budget; else the pl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from ctxasr.bias import Bias, bias_of
 from ctxasr.context import ContextEmbedding, compute, context_ref, fetch, window_of
-from ctxasr.errors import CtxasrError, LimitExceeded
 from ctxasr.events import (
     ConsistentStatus,
     Event,
     Outcome,
-    Recognize,
     Record,
-    SpeechFinished,
-    SpeechInterrupted,
     TurnKey,
     to_event,
 )
@@ -32,17 +26,14 @@ from ctxasr.hypotheses import Recognition, Result
 from ctxasr.ports import Clock, ContextEncoder, EventStore, PayloadVault, PhraseAligner, Telemetry
 from ctxasr.record import record as record_event
 from ctxasr.rescore import rescore
-from ctxasr.timing import Deadline
 from ctxasr.trigger import GRACE_MS, Decision, claim, decide, discard, expects_speech
+from ctxasr.windows import Windows
 
 READ_BUDGET_MS: Final = 50.0
 """Fetching, retrieval and rescoring share this, counted from the recogniser's result."""
 
 PAYLOAD_TTL_S: Final = 3_600
 """How long texts and contexts live."""
-
-WINDOWS_MAX: Final = 10_000
-"""Compute windows open at once in one process."""
 
 
 class ContextState(StrEnum):
@@ -51,52 +42,6 @@ class ContextState(StrEnum):
     HIT = "hit"
     MISSED = "missed"
     NONE = "none"
-
-
-class Windows:
-    """The compute windows that are open in this process, so that a barge-in can shorten them."""
-
-    def __init__(self) -> None:
-        self._open: dict[TurnKey, tuple[str, Deadline, asyncio.Timeout, Clock]] = {}
-        self._settled: dict[TurnKey, asyncio.Event] = {}
-
-    def closing(self, turn: TurnKey) -> asyncio.Event | None:
-        """Set when the window of `turn`, if it is open in this process, has closed."""
-        return self._settled.get(turn)
-
-    @asynccontextmanager
-    async def open(
-        self, turn: TurnKey, device: str, deadline: Deadline, clock: Clock
-    ) -> AsyncIterator[None]:
-        """Run the body until the deadline; then TimeoutError."""
-        if len(self._open) >= WINDOWS_MAX:
-            raise LimitExceeded("WINDOWS_MAX", WINDOWS_MAX, len(self._open) + 1)
-        async with asyncio.timeout(clock.timer_s(deadline.left_ms(clock.now_ms()))) as timeout:
-            self._open[turn] = (device, deadline, timeout, clock)
-            closed = self._settled[turn] = asyncio.Event()
-            try:
-                yield
-            finally:
-                del self._open[turn], self._settled[turn]
-                closed.set()
-
-    def note(self, event: Event) -> None:
-        """The reply of a turn ended, or its customer speaks again: its window ends there."""
-        turn, name = event.key.turn, event.mark.name
-        if name in (SpeechFinished.full_name, SpeechInterrupted.full_name):
-            self._shorten(turn, event.mark.at_ms)
-        elif name == Recognize.full_name:
-            for other, (device, *_) in list(self._open.items()):
-                if other.customer == turn.customer and device == event.device and other != turn:
-                    self._shorten(other, event.mark.at_ms)
-
-    def _shorten(self, turn: TurnKey, at_ms: float) -> None:
-        if turn not in self._open:
-            return
-        _, deadline, timeout, clock = self._open[turn]
-        if deadline.shorten(at_ms) and not timeout.expired():
-            left_s = clock.timer_s(deadline.left_ms(clock.now_ms()))
-            timeout.reschedule(asyncio.get_running_loop().time() + left_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +54,8 @@ class Ports:
     aligner: PhraseAligner
     clock: Clock
     telemetry: Telemetry
+    process: str = ""
+    """Tells this process from others over the same tables."""
     windows: Windows = field(default_factory=Windows)
     payload_ttl_s: int = PAYLOAD_TTL_S
     read_budget_ms: float = READ_BUDGET_MS
@@ -126,6 +73,8 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     ports.windows.note(event)
     expires_at_s = record.received_at // 1000 + ports.payload_ttl_s
     status = await record_event(event, ports.store, ports.vault, expires_at_s)
+    # Once more: a window that was opened between the two may stand on an item without this event.
+    ports.windows.note(event)
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
     match decide(status, event.key.event):
         case Decision.COMPUTE:
@@ -140,28 +89,49 @@ async def sweep(customer: str, ports: Ports) -> int:
     """Close the customer's turns whose grace period is over; returns how many were settled."""
     settled = 0
     for status in await ports.store.turns(customer):
-        last_ms = max((mark.at_ms for mark in status.marks.values()), default=0)
-        if ports.clock.now_ms() < last_ms + ports.grace_ms:
+        if ports.clock.now_ms() < _last_ms(status, ports) + ports.grace_ms:
             continue
         outcome = Outcome.MISSED if expects_speech(status) else Outcome.DISCARDED
-        await discard(status, ports.store, ports.vault, outcome=outcome, owner=status.owner)
-        settled += 1
+        closed = await discard(
+            status, ports.store, ports.vault, outcome=outcome, owner=status.owner
+        )
+        settled += closed.outcome is outcome
     return settled
+
+
+def _last_ms(status: ConsistentStatus, ports: Ports) -> float:
+    """When a turn was last heard of; one whose reply still plays may yet be embedded."""
+    if not status.marks:  # its key was opened and its first event is on the way
+        return (status.expires_at_s - ports.payload_ttl_s) * 1_000.0
+    last_ms = float(max(mark.at_ms for mark in status.marks.values()))
+    return max(last_ms, window_of(status).at_ms) if expects_speech(status) else last_ms
 
 
 async def _settle(
     status: ConsistentStatus, event_id: str, device: str, ports: Ports
 ) -> ConsistentStatus:
-    """Claim the turn and, if it is ours, embed it inside its window, or let it be missed."""
+    """Claim the turn and, if it is ours, see to it that it is settled."""
     status = await claim(status, event_id, ports.store)
-    if status.owner != event_id or status.outcome is not None:
+    if status.owner != event_id:
         return status
-    closing = ports.windows.closing(status.turn)
-    if closing is not None:  # a redelivery, while this process is still at it: acknowledge together
-        await closing.wait()
-        return await ports.store.read(status.turn) or status
-    turn, deadline, ref = status.turn, window_of(status), context_ref(status.turn)
-    began_ms = ports.clock.now_ms()
+    async with ports.windows.alone(status.turn) as waited:
+        if waited:  # for an earlier delivery of this event, which may have failed
+            status = await ports.store.read(status.turn) or status
+        if status.outcome is not None:
+            return status
+        return await _embed(status, event_id, device, ports)
+
+
+async def _embed(
+    status: ConsistentStatus, owner: str, device: str, ports: Ports
+) -> ConsistentStatus:
+    """Embed the turn inside its window, or settle it as missed.
+
+    Cancelled (Ctrl-C, a Lambda that ends) it settles nothing: the event is not acknowledged, and
+    its redelivery owns the claim and goes on.
+    """
+    turn, deadline, began_ms = status.turn, window_of(status), ports.clock.now_ms()
+    ref = context_ref(turn, ports.process, began_ms)
     ports.telemetry.point("window", turn, at_ms=deadline.opened_ms, duration_ms=deadline.window_ms)
     try:
         async with ports.windows.open(turn, device, deadline, ports.clock):
@@ -171,23 +141,31 @@ async def _settle(
             assert status.wrapped_key is not None, "compute has read with it"
             blob = embedding.to_bytes()
             await ports.vault.put_blob(status.wrapped_key, turn, ref, blob, status.expires_at_s)
-            return await ports.store.settle(turn, Outcome.EMBEDDED, owner=event_id, ref=ref)
+            settled = await ports.store.settle(turn, Outcome.EMBEDDED, owner=owner, ref=ref)
     except Exception as error:  # late, or the model failed in whatever way: the plain result stands
         ports.telemetry.point("missed", turn, cause=type(error).__name__)
-        return await discard(
-            status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=event_id, orphan=ref
+        # Where the answer to a settle was lost, this finds the turn embedded and changes nothing.
+        settled = await discard(
+            status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=owner
         )
+    if ref not in settled.refs:  # missed, or another attempt was faster
+        await ports.vault.delete(turn, [ref])
+    return settled
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What is known of the context while the customer still speaks."""
+    """What is known of the context while the customer still speaks.
+
+    `undecided` says that the asking turn was not settled yet: it may be worth another look.
+    """
 
     state: ContextState
     asked: TurnKey | None = None
     context: ContextEmbedding | None = None
     window_ms: float | None = None
     reason: str = ""
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,42 +173,67 @@ class UtteranceResult:
     """The text, and what the context did to it. `added_ms` is what it cost after the plain text."""
 
     result: Result
-    context: ContextState
-    window_ms: float | None
-    context_ms: float | None
+    listening: Listening
     added_ms: float
     reason: str
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"UtteranceResult({self.context}, {len(self.result.changes)} changes)"
+
+    @property
+    def context(self) -> ContextState:
+        """What this utterance could use."""
+        return self.listening.state
+
+    @property
+    def window_ms(self) -> float | None:
+        """The compute window of the turn that asked."""
+        return self.listening.window_ms
+
+    @property
+    def context_ms(self) -> float | None:
+        """How long its embedding took."""
+        context = self.listening.context
+        return None if context is None else context.computed_ms
+
 
 async def listen(event: Event, ports: Ports) -> Listening:
-    """Find the context for the utterance that `event`, a Recognize, opens.
+    """Find the context for the utterance that `event`, a Recognize, opens; never fails.
 
     Runs while the customer speaks, so it costs nothing after the recogniser's result.
     """
     if event.initiator is None:
         return Listening(ContextState.NONE, reason="nothing was asked")
     turn = event.key.turn
-    missed = Listening(ContextState.MISSED, reason="the asking turn is unknown or expired")
+    unknown = Listening(ContextState.MISSED, reason="the asking turn is unknown or expired")
     try:
-        with ports.telemetry.span("fetch", turn):
-            asked = await ports.store.follow(turn.customer, event.initiator)
-            status = await ports.store.read(asked) if asked is not None else None
-            if asked is None or status is None:
-                return missed
-            window_ms = window_of(status).window_ms if expects_speech(status) else None
-            missed = replace(missed, asked=asked, window_ms=window_ms, reason=_why(status))
+        asked = await ports.store.follow(turn.customer, event.initiator)
+    except Exception as error:
+        return replace(unknown, reason=f"the store failed: {type(error).__name__}")
+    return unknown if asked is None or asked == turn else await _look(asked, ports)
+
+
+async def _look(asked: TurnKey, ports: Ports) -> Listening:
+    """The context that the turn `asked` has left, as far as it is settled; never fails."""
+    found = Listening(ContextState.MISSED, asked, reason="the asking turn is unknown or expired")
+    try:
+        with ports.telemetry.span("fetch", asked):
+            status = await ports.store.read(asked)
+            if status is None:
+                return found
+            found = replace(
+                found,
+                window_ms=window_of(status).window_ms if expects_speech(status) else None,
+                undecided=status.outcome is None,
+                reason=f"the asking turn is {status.outcome or 'not settled yet'}",
+            )
             if status.outcome is not Outcome.EMBEDDED:
-                return missed
-            context = await fetch(asked, status, ports.vault)
-            ports.aligner.prepare([phrase.text for phrase in context.phrases])
-            return Listening(ContextState.HIT, asked, context, window_ms, "")
-    except CtxasrError as error:
-        return replace(missed, reason=f"context unreadable: {type(error).__name__}")
-
-
-def _why(status: ConsistentStatus) -> str:
-    outcome = "not settled when the customer spoke" if status.outcome is None else status.outcome
-    return f"the asking turn is {outcome}"
+                return found
+            context = await fetch(status, ports.vault)
+            await ports.aligner.prepare([phrase.text for phrase in context.phrases])
+    except Exception as error:  # whatever is wrong with a context, the plain result stands
+        return replace(found, reason=f"context unreadable: {type(error).__name__}")
+    return replace(found, state=ContextState.HIT, context=context, reason="")
 
 
 def bias_in(context: ContextEmbedding) -> Bias:
@@ -239,27 +242,46 @@ def bias_in(context: ContextEmbedding) -> Bias:
 
 
 async def on_utterance(
-    listening: Listening, recognition: Recognition, ports: Ports, turn: TurnKey
+    listening: Listening | asyncio.Task[Listening],
+    recognition: Recognition,
+    ports: Ports,
+    turn: TurnKey,
 ) -> UtteranceResult:
-    """The text of an utterance. Without a context the plain text, to the letter and at once."""
-    plain = Result(recognition.plain, recognition.plain)
-    context = listening.context
-    if context is None:
-        return UtteranceResult(
-            plain, listening.state, listening.window_ms, None, 0.0, listening.reason
-        )
+    """The text of an utterance. Without a context the plain text, to the letter and at once.
+
+    `listening` is what `listen` found, or the task that runs it. Waiting for it, looking once more
+    at an asking turn that was not settled, and rescoring share the read budget.
+    """
     began_ms = ports.clock.now_ms()
-    reason = "nothing that was named sounds like it"
+    plain = Result(recognition.plain, recognition.plain)
+    if isinstance(listening, Listening):
+        known = listening
+    elif listening.done():
+        known = listening.result()
+    else:
+        known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
+    if known.context is None and not known.undecided:
+        return UtteranceResult(plain, known, 0.0, known.reason)
+    result, reason = plain, "read budget exceeded"
     try:
-        with ports.telemetry.span("rescore", turn, phrases=len(context.phrases)):
-            result = rescore(recognition, bias_in(context), ports.aligner)
+        async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):
+            if not isinstance(listening, Listening):
+                known = await listening
+            if known.undecided and known.asked is not None:
+                known = await _look(known.asked, ports)
+            reason = known.reason
+            if known.context is not None:
+                reason = "read budget exceeded"
+                with ports.telemetry.span("rescore", turn, phrases=len(known.context.phrases)):
+                    result = await rescore(recognition, bias_in(known.context), ports.aligner)
+                reason = _why(result)
+    except TimeoutError:
+        known = replace(known, state=ContextState.MISSED)
     except Exception as error:  # a broken context must never cost the customer the plain result
-        result, reason = plain, f"rescoring failed: {type(error).__name__}"
-    added_ms = ports.clock.now_ms() - began_ms
-    if added_ms > ports.read_budget_ms:
-        result, reason = plain, "read budget exceeded"
-    if result.changes:
-        reason = "; ".join(f"named by {change.signal}" for change in result.changes)
-    return UtteranceResult(
-        result, listening.state, listening.window_ms, context.computed_ms, added_ms, reason
-    )
+        known, reason = replace(known, state=ContextState.MISSED), f"failed: {type(error).__name__}"
+    return UtteranceResult(result, known, ports.clock.now_ms() - began_ms, reason)
+
+
+def _why(result: Result) -> str:
+    named = [f"named by {change.signal}" for change in result.changes]
+    return "; ".join(named) or "nothing that was named sounds like it"

@@ -158,11 +158,11 @@ class Match:
 class PhraseAligner(Protocol):
     """Finds where in the hypotheses a phrase may have been said, by word and by sound."""
 
-    def prepare(self, phrases: Sequence[str]) -> None:
+    async def prepare(self, phrases: Sequence[str]) -> None:
         """Work out how the phrases sound, while there is time: `align` remembers it."""
         ...
 
-    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+    async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """The best matches of `phrases` (normalised texts), a bounded number of them."""
         ...
 

@@ -23,7 +23,6 @@ by expected errors over a list of candidates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -67,13 +66,13 @@ def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float,
     )
 
 
-WITH_PHONE_LOOP: Final = Weights(-2.08, -2.94, -0.95, 2.71, -2.66, 1.16, 2.16)
+WITH_PHONE_LOOP: Final = Weights(-2.04, -2.95, -0.94, 2.8, -2.67, 1.16, 2.1)
 WITHOUT_PHONE_LOOP: Final = Weights(-2.05, -4.32, -1.38, 0.0, -2.51, 1.09, 2.19)
-"""`ctxasr train --part rescorer --seed 7`: 500 answers, 565 word errors in the plain text; -50% with
-the right context (two-fold cross-validated -50 and -51%), -2% with another dialogue's."""
+"""`ctxasr train --part rescorer --seed 7`: 500 answers, 565 plain word errors; -51% with the
+right context (two-fold cross-validated -50 and -52%), -2% with another dialogue's."""
 
 
-def rescore(
+async def rescore(
     recognition: Recognition,
     bias: Bias,
     aligner: PhraseAligner,
@@ -87,7 +86,7 @@ def rescore(
         return Result(plain, plain)
     weights = with_loop if recognition.phones else without_loop
     best, chosen = 0.0, None
-    for candidate in candidates(recognition, bias, aligner):
+    for candidate in await candidates(recognition, bias, aligner):
         score = weights.score(candidate.features)
         if score > best:
             best, chosen = score, candidate
@@ -105,16 +104,20 @@ class Candidate:
     features: tuple[float, ...]
 
 
-def candidates(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Iterator[Candidate]:
+async def candidates(
+    recognition: Recognition, bias: Bias, aligner: PhraseAligner
+) -> list[Candidate]:
     """Every text that some phrase of `bias` makes possible; the plain text may be among them."""
     phrases = bias.phrases[:PHRASES_MAX]
-    matches = aligner.align(recognition, [biasing.phrase.text for biasing in phrases])
+    matches = await aligner.align(recognition, [biasing.phrase.text for biasing in phrases])
     said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+    found = []
     for match in matches:
         if match.phrase not in said or match.hypothesis == 0:
             biasing = phrases[match.phrase]
             seen = features(match, edits_outside(recognition, match), biasing.log_prior)
-            yield Candidate(_substitute(recognition, match, biasing), biasing, seen)
+            found.append(Candidate(_substitute(recognition, match, biasing), biasing, seen))
+    return found
 
 
 def edits_outside(recognition: Recognition, match: Match) -> int:

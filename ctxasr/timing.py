@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 Milliseconds = float
@@ -21,27 +22,29 @@ SPEECH_PAUSE_MS: Final = 250.0
 REPLY_MS_MAX: Final = 240_000.0
 """Longest reply that keeps a window open: Alexa's limit for one speech output."""
 
-_DURATION: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
-_UNIT_MS: Final = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
+_DURATION: Final = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?P<unit>ms|s|m|h)")
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 def parse_duration_ms(text: str) -> Milliseconds:
     """Read "120ms", "2s", "1.5m" or "1h".
 
     Raises:
-        ValueError: for anything else, negative durations and bare numbers included.
+        ValueError: for anything else, negative durations, bare numbers and more than 15 digits
+            included.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f'{text[:40]!r} is no duration; write for example "120ms" or "2s"')
-    return float(match["number"]) * _UNIT_MS[match["unit"]]
+        raise ValueError('no duration; write for example "120ms" or "2s"')
+    return float(Decimal(match["number"]) * _UNIT_MS[match["unit"]])
 
 
 def format_duration(duration_ms: Milliseconds) -> str:
     """The shortest exact form that `parse_duration_ms` reads back."""
-    if duration_ms >= 1_000 and (duration_ms / 100).is_integer():
-        return f"{duration_ms / 1_000:.10g}s"
-    return f"{duration_ms:.10g}ms"
+    digits = Decimal(repr(float(duration_ms)))  # no binary fractions, no exponent
+    if duration_ms >= 1_000 and digits % 100 == 0:
+        return f"{(digits / 1_000).normalize():f}s"
+    return f"{digits.normalize():f}ms"
 
 
 def spoken_ms(text: str) -> Milliseconds:

@@ -15,7 +15,6 @@ from ctxasr.events import (
     ExpectSpeech,
     Outcome,
     PayloadKind,
-    PayloadRef,
     RequestProcessingCompleted,
 )
 from ctxasr.ports import EventStore, PayloadVault
@@ -34,18 +33,15 @@ class Decision(Enum):
     SETTLED = "settled"
 
 
-def decide(status: ConsistentStatus, event_id: str, *, closed: bool = False) -> Decision:
-    """What the recorder of `event_id` has to do, given the item that its write returned.
-
-    `closed` says that the grace period is over; the end of the directive stream closes too.
-    """
+def decide(status: ConsistentStatus, event_id: str) -> Decision:
+    """What the recorder of `event_id` has to do, given the item that its write returned."""
     if status.outcome is not None:
         return Decision.SETTLED
     if status.owner is not None:
         return Decision.COMPUTE if status.owner == event_id else Decision.OTHERS
     if expects_speech(status):
         return Decision.COMPUTE if is_complete(status) else Decision.WAIT
-    ended = closed or status.mark(RequestProcessingCompleted.full_name) is not None
+    ended = status.mark(RequestProcessingCompleted.full_name) is not None
     return Decision.DISCARD if ended else Decision.WAIT
 
 
@@ -80,15 +76,13 @@ async def discard(
     *,
     outcome: Outcome = Outcome.DISCARDED,
     owner: str | None = None,
-    orphan: PayloadRef | None = None,
 ) -> ConsistentStatus:
     """Settle without an embedding: shred the key first, then delete what it had locked.
 
-    `orphan` is a payload that was perhaps written and that no status refers to. Between the two
+    Does nothing to a turn that `owner` does not own or that is settled already. Between the two
     writes the payloads are there and unreadable; a crash leaves it so until TTL.
     """
     settled = await store.settle(status.turn, outcome, owner=owner)
     if settled.outcome is outcome:
-        refs = settled.refs | ({orphan} if orphan is not None else set())
-        await vault.delete(settled.turn, sorted(refs))
+        await vault.delete(settled.turn, sorted(settled.refs))
     return settled

@@ -111,7 +111,7 @@ class TorchContextEncoder:
         table = WordTable()
         batch = pack_turns([turn], table)
         with torch.inference_mode():
-            local = self._model.turns(self._model.lexicon(table.features()), batch, between)
+            local = self._model.turns(self._model.lexicon(table.words()), batch, between)
             earlier = torch.from_numpy(np.array(past, dtype=np.float32))[None]  # -> (1, n, d)
             known = torch.ones(1, len(past), dtype=torch.bool)
             vector: Vector = self._model.running(local, earlier, known)[0].numpy()
@@ -124,9 +124,7 @@ class TorchContextEncoder:
         table = WordTable()
         batch = pack_phrases([phrases], table)
         with torch.inference_mode():
-            rows: Matrix = self._model.phrases(self._model.lexicon(table.features()), batch)[
-                0
-            ].numpy()
+            rows: Matrix = self._model.phrases(self._model.lexicon(table.words()), batch)[0].numpy()
         return rows
 
 

@@ -12,9 +12,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from ctxasr.encoder.tasks import Example
 from ctxasr.encoder.tokens import (
-    Ints,
     PhraseBatch,
     TurnBatch,
+    Words,
     WordTable,
     pack_phrases,
     pack_turns,
@@ -26,7 +26,7 @@ from ctxasr.encoder.transformer import ContextModel
 class Batch:
     """B dialogues with N steps in all, at most T each and C phrases a step."""
 
-    features: Ints  # (U + 1, FEATURES_MAX)
+    words: Words
     turns: TurnBatch
     phrases: PhraseBatch
     layout: Tensor  # (B, T): rows of N, -1 where the dialogue has ended
@@ -52,7 +52,7 @@ def collate(dialogues: Sequence[Sequence[Example]]) -> Batch:
         offered[row, : len(example.phrases) + 1] = True
         targets[row, list(example.targets)] = 1.0 / len(example.targets)
     return Batch(
-        features=table.features(),
+        words=table.words(),
         turns=turns,
         phrases=phrases,
         layout=torch.from_numpy(layout),
@@ -63,7 +63,7 @@ def collate(dialogues: Sequence[Sequence[Example]]) -> Batch:
 
 def towers(model: ContextModel, batch: Batch) -> tuple[Tensor, Tensor]:
     """Context vectors (N, d) and phrase rows (N, C + 1, d)."""
-    lexicon = model.lexicon(batch.features)
+    lexicon = model.lexicon(batch.words)
     vectors = model.sequence(model.turns(lexicon, batch.turns), batch.layout)  # (B, T, d)
     return vectors[batch.layout >= 0], model.phrases(lexicon, batch.phrases)  # -> (N, d)
 

@@ -13,7 +13,8 @@ TEMPLATE = """# Model card: the context encoder of ctxasr
 Two small towers in torch: the last utterance, the reply, the entities, the screen list and the
 elicited slot of a turn become one vector after the dialogue's earlier vectors; a phrase becomes a
 row; their product is the logit that the customer's next answer contains the phrase (row 0: none of
-these). Configuration: {config}. File: {size_kb} kB, safetensors in half precision.
+these). Configuration: {config}.
+File: {size_kb} kB, safetensors in half precision.
 
 ## Data and licence
 - Schema-Guided Dialogue (Rastogi et al., AAAI 2020,
@@ -21,7 +22,7 @@ these). Configuration: {config}. File: {size_kb} kB, safetensors in half precisi
   dialogues of the train split, cut to follow-up turns. Changes to the data: turns selected, service
   results shortened, fields renamed. The weights are derived from it and are offered under
   CC BY-SA 4.0 as well; the code that makes them is Apache-2.0.
-- As many dialogues generated from our own templates (`ctxasr/encoder/assistant.py`), with names
+- {generated} dialogues generated from our own templates (`ctxasr/encoder/assistant.py`), with names
   combined from our lists and the words of CMUdict.
 
 No word of the data is in the file: words are hashed into buckets, the metadata hold sizes only.
@@ -40,7 +41,7 @@ same bytes.
 Means over steps with 95% intervals (bootstrap by dialogue). recall and MRR: steps whose answer
 contains a phrase on offer, ranked among the phrases. log loss: all steps, in nats, 'none of these'
 included. The phrases on offer: names in the reply, the results, the utterance and the two turns
-before, their first and last words, up to 12 distractors of the catalogue, up to 8 names of another
+before, their first and last words, up to 12 distractors of the catalogue, up to 12 names of another
 dialogue under the signals of a right one ('stranger'), and in 3 of 10 steps what the answer newly
 names ('catalogue'). `assistant`: generated dialogues with names that training has not seen.
 
@@ -66,6 +67,7 @@ def write(
     seed: int,
     steps: int,
     dialogues: int,
+    generated: int,
     none_rate: float,
     temperature: float,
     size_bytes: int,
@@ -77,6 +79,7 @@ def write(
         dialogues=dialogues,
         seed=seed,
         steps=steps,
+        generated=generated,
         none_rate=none_rate,
         temperature=temperature,
         figures="\n\n".join(map(_table, evaluations)),

@@ -29,7 +29,7 @@ PART_RATE: Final = 0.5
 CATALOGUE_RATE: Final = 0.3
 """How often a retriever is taken to have found what the answer newly names."""
 
-STRANGERS_MAX: Final = 8
+STRANGERS_MAX: Final = 12
 """Names of another dialogue among the phrases of one step, under the signals of a right one."""
 
 SOURCES: Final = ("reply", "results", "utterance", "history", "catalogue", "distractor", "stranger")

@@ -6,12 +6,17 @@ same on every machine, so names never seen in training have vectors, and the wei
 
     "meg" -> [word:meg, ^me, meg, eg$]
 
+Beside this learnt vector a word has its *identity*: the 128 bits of its BLAKE2 hash as signs. Two
+words' identities are all but orthogonal whatever was learnt, so they tell names apart.
+
 A turn becomes *text tokens*, one a word (reply, utterance, slot), and *items*, one for each entity
 or screen entry, whose words are pooled. A batch lists every distinct word once (`WordTable`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,6 +57,9 @@ PHRASE_WORDS_MAX: Final = 6
 KIND_WORDS_MAX: Final = 3
 """The first words of a kind such as `restaurant_name`."""
 
+IDENTITY_BITS: Final = 128
+"""Length of an identity: the product of two different words' is 0 +- 0.09."""
+
 SIGNALS: Final = ("", "entities", "reply", "utterance", "screen", "slot", "catalogue")
 """Signals that the phrase tower tells apart; any other counts as the first."""
 
@@ -79,6 +87,21 @@ def word_features(word: str) -> list[int]:
     return found + [0] * (FEATURES_MAX - len(found))
 
 
+def word_identity(word: str) -> NDArray[np.float32]:
+    """A unit vector (IDENTITY_BITS,) of the word alone."""
+    digest = hashlib.blake2b(word.encode(), digest_size=IDENTITY_BITS // 8).digest()
+    bits = np.unpackbits(np.frombuffer(digest, dtype=np.uint8))
+    return ((2.0 * bits - 1.0) / math.sqrt(IDENTITY_BITS)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The distinct words of one batch; row 0 is padding."""
+
+    features: Ints  # (U + 1, FEATURES_MAX)
+    identities: NDArray[np.float32]  # (U + 1, IDENTITY_BITS)
+
+
 class WordTable:
     """The distinct words of one batch; row 0 is padding.
 
@@ -92,9 +115,13 @@ class WordTable:
         known = self._rows
         return [known.setdefault(word, len(known) + 1) for word in words]
 
-    def features(self) -> Ints:
-        """Returns (U + 1, FEATURES_MAX)."""
-        return np.array([[0] * FEATURES_MAX, *map(word_features, self._rows)], dtype=np.int64)
+    def words(self) -> Words:
+        """All words so far, in the order of their rows."""
+        nothing = np.zeros(IDENTITY_BITS, dtype=np.float32)
+        return Words(
+            np.array([[0] * FEATURES_MAX, *map(word_features, self._rows)], dtype=np.int64),
+            np.stack([nothing, *map(word_identity, self._rows)]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Training of the context encoder: seeded, by steps and not by time, so it can be repeated.
 
-One step is a batch of whole dialogues, half from the data, half generated; the loss is the mean
-cross-entropy of the phrases on offer. Steps of the data where the answer contains no phrase are
+One step is a batch of dialogues, from the data and generated; the loss is the mean cross-entropy
+over the phrases on offer. Steps of the data where the answer contains no phrase are
 kept at NONE_RATE, for their share depends on how turns were chosen. Afterwards temperature is
 fitted on the dev split (Guo et al., 2017, arXiv:1706.04599), and the figures go into a model card.
 """
@@ -37,15 +37,19 @@ from ctxasr.encoder.transformer import ContextModel, EncoderConfig
 
 __all__ = ["Progress", "TrainingReport", "evaluate_encoder", "fit", "train"]
 
-STEPS: Final = 1500
-DIALOGUES_A_STEP: Final = 16
-"""Of each half."""
+STEPS: Final = 1700
+DIALOGUES_A_STEP: Final = 10
+"""Of the data; their steps are twice as many as those of a generated dialogue."""
 
-LEARNING_RATE: Final = 3e-3
+GENERATED_A_STEP: Final = 24
+
+LEARNING_RATE: Final = 2e-3
 WARM_UP_SHARE: Final = 0.05
 WEIGHT_DECAY: Final = 0.01
 GRADIENT_NORM_MAX: Final = 1.0
-NONE_RATE: Final = 0.35
+"""Longer gradients are shortened to this."""
+
+NONE_RATE: Final = 0.3
 ITEMS_A_TURN: Final = (12, 12, 24, 24, 48, 100)
 """Entities of one turn in training, drawn for each batch: long lists cost time."""
 
@@ -53,6 +57,8 @@ STEPS_A_WINDOW: Final = 4
 """Consecutive steps of a dialogue in one batch: three turns of past for the last."""
 
 CALIBRATION_DIALOGUES: Final = 1500
+"""About so many of dev, evenly spread, for the temperature."""
+
 TEMPERATURES: Final = tuple(0.6 + 0.05 * step for step in range(25))
 
 Progress = Callable[[int, int, float], None]
@@ -131,6 +137,7 @@ def train(
         seed=seed,
         steps=steps,
         dialogues=len(dialogues),
+        generated=steps * GENERATED_A_STEP,
         none_rate=NONE_RATE,
         temperature=result.temperature,
         size_bytes=path.stat().st_size,
@@ -166,7 +173,7 @@ def fit(
                 order = rng.sample(range(len(dialogues)), len(dialogues))
             drawn = [dialogues[order.pop()] for _ in range(min(DIALOGUES_A_STEP, len(order)))]
             chosen = [_window(dialogue, rng) for dialogue in drawn]
-            chosen += [assistant.generate(step, rng) for _ in range(DIALOGUES_A_STEP)]
+            chosen += [assistant.generate(step, rng) for _ in range(GENERATED_A_STEP)]
             items_max = rng.choice(ITEMS_A_TURN)
             rng.shuffle(chosen)
             posed = pose_all(chosen, catalogue, rng, items_max)

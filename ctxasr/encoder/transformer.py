@@ -7,10 +7,11 @@
     logit of a phrase = phrase row . context vector
 
 The towers meet only in the product, so another dialogue's vector can stand in the place of the
-right one. The lexical half of both is made of the same normalised word vectors: a word that the
-turn puts forward raises every phrase and every kind with that word, known or not (the copying of a
-pointer network, Vinyals et al., 2015, arXiv:1506.03134, in two-tower form). Attention: Vaswani et
-al., 2017, arXiv:1706.03762, with normalisation first and the sinusoids of its section 3.5.
+right one. The lexical part of both is made of the same unit word vectors, hashed identities and
+learnt ones side by side: a word that the turn puts forward raises every phrase and every kind with
+that word, known or not (the copying of a pointer network, Vinyals et al., 2015, arXiv:1506.03134,
+in two-tower form). Attention: Vaswani et al., 2017, arXiv:1706.03762, with normalisation first and
+the sinusoids of its section 3.5.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ctxasr.encoder.tokens import BUCKETS, SIGNALS, Ints, PhraseBatch, Segment, TurnBatch
+from ctxasr.encoder.tokens import (
+    BUCKETS,
+    IDENTITY_BITS,
+    SIGNALS,
+    PhraseBatch,
+    Segment,
+    TurnBatch,
+    Words,
+)
 
 PAST_MAX: Final = 32
 """Past turn vectors that the running sequence reads; the newest are kept."""
@@ -42,7 +51,7 @@ def _go_on() -> None:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Sizes. `vector` (d) is copy (width) + semantic + the constant dimension for biases."""
+    """Sizes. `vector` (d) is copy + semantic + the constant dimension for biases."""
 
     width: int = 128
     heads: int = 4
@@ -54,7 +63,12 @@ class EncoderConfig:
 
     @property
     def vector(self) -> int:
-        return self.width + self.semantic + 1
+        return self.lexical + self.semantic + 1
+
+    @property
+    def lexical(self) -> int:
+        """Identity and learnt vector of a word, side by side."""
+        return IDENTITY_BITS + self.width
 
 
 def sinusoid(positions: Tensor, width: int) -> Tensor:
@@ -95,7 +109,8 @@ class RunningSequence(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.width, self.semantic = config.width, config.semantic
+        self.parts = [config.lexical, config.semantic, 1]
+        self.width = config.width
         self.query = nn.Linear(config.semantic, config.width)
         self.key = nn.Linear(config.semantic, config.width)
         self.age = nn.Linear(config.width, config.width)
@@ -106,16 +121,16 @@ class RunningSequence(nn.Module):
     def forward(self, local: Tensor, past: Tensor, valid: Tensor) -> Tensor:
         """Local (B, d), past (B, n, d) oldest first, valid (B, n) -> (B, d)."""
         past, valid = past[:, -PAST_MAX:], valid[:, -PAST_MAX:]
-        copy, semantic, one = torch.split(local, [self.width, self.semantic, 1], dim=-1)
+        copy, semantic, one = torch.split(local, self.parts, dim=-1)
         known = torch.cat([past, local[:, None]], dim=1)  # (B, n, d) -> (B, n+1, d)
-        known_copy, known_semantic, _ = torch.split(known, [self.width, self.semantic, 1], dim=-1)
+        known_copy, known_semantic, _ = torch.split(known, self.parts, dim=-1)
         ages = torch.arange(known.shape[1] - 1, -1, -1)  # of the turns: newest 0
         keys = self.key(known_semantic) + self.age(sinusoid(ages, self.width))
         scores = (keys @ self.query(semantic).unsqueeze(-1)).squeeze(-1)  # (B, n+1)
         here = torch.cat([valid, valid.new_ones(len(valid), 1)], dim=1)
         scores = (scores / math.sqrt(self.width)).masked_fill(~here, -torch.inf)
         weights = scores.softmax(dim=-1).unsqueeze(1)  # (B, 1, n+1)
-        old_copy = (weights[:, :, :-1] @ known_copy[:, :-1]).squeeze(1)  # -> (B, w)
+        old_copy = (weights[:, :, :-1] @ known_copy[:, :-1]).squeeze(1)  # -> (B, lexical)
         old_semantic = (weights @ known_semantic).squeeze(1)
         carried = torch.sigmoid(self.carry(semantic)) * old_copy
         change = self.semantic_in(torch.cat([semantic, old_semantic], dim=-1))
@@ -137,14 +152,14 @@ class ContextModel(nn.Module):
         self.start = nn.Parameter(torch.randn(width) * 0.1)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
-        self.copy_weight = nn.Linear(width, 1)
+        self.copy_weight = nn.Linear(width, 2)  # of identities, of learnt vectors
         self.meaning = nn.Linear(width, config.semantic)
         self.running = RunningSequence(config)
         self.phrase_in = nn.Linear(3 * width, config.phrase_hidden)
         self.phrase_out = nn.Linear(config.phrase_hidden, config.semantic + 1)
         self.none = nn.Parameter(torch.randn(config.vector) * 0.1)
-        self.copy_scale = nn.Parameter(torch.tensor(2.0))
-        self.kind_scale = nn.Parameter(torch.tensor(1.0))
+        self.copy_scale = nn.Parameter(torch.tensor([3.0, 1.5]))
+        self.kind_scale = nn.Parameter(torch.tensor([1.0, 1.0]))
         self.temperature: Tensor
         self.register_buffer("temperature", torch.tensor(1.0))
         nn.init.normal_(self.buckets.weight, std=0.15)
@@ -154,26 +169,29 @@ class ContextModel(nn.Module):
         with torch.no_grad():
             self.buckets.weight[0] = 0.0
 
-    def lexicon(self, features: Ints) -> Tensor:
-        """(U + 1, FEATURES_MAX) -> unit word vectors (U + 1, w); row 0 stays zero."""
-        ids = torch.from_numpy(features)
+    def lexicon(self, words: Words) -> Tensor:
+        """Identities and learnt unit vectors: (U + 1, lexical); row 0 stays zero."""
+        ids = torch.from_numpy(words.features)
         if self.training:
             hidden = torch.rand(len(ids)) < WORD_DROPOUT
             ids = ids.clone()
             ids[hidden & (ids[:, 1] > 0), 0] = 0
         found: Tensor = self.buckets(ids)
-        return F.normalize(found, dim=-1)
+        identities = torch.from_numpy(words.identities)
+        return torch.cat([identities, F.normalize(found, dim=-1)], dim=-1)
 
     def turns(self, lexicon: Tensor, batch: TurnBatch, between: Between = _go_on) -> Tensor:
         """Local vectors of N turns, before any past: (N, d)."""
         n, width = len(batch.words), self.config.width
         words = torch.from_numpy(batch.words)
         item_words = torch.from_numpy(batch.items)
-        text = lexicon[words]  # (N, L) -> (N, L, w)
-        items = pool(lexicon, item_words)  # (N, M, PW) -> (N, M, w)
-        x_text = text + self.segment(torch.from_numpy(batch.segments))
+        text = lexicon[words]  # (N, L) -> (N, L, lexical)
+        items = pool(lexicon, item_words)  # (N, M, PW) -> (N, M, lexical)
+        learnt = lexicon[:, IDENTITY_BITS:]  # (U+1, w)
+        x_text = text[..., IDENTITY_BITS:] + self.segment(torch.from_numpy(batch.segments))
         x_text = x_text + 0.3 * sinusoid(torch.from_numpy(batch.positions), width) / 8.0
-        x_items = items + self.item_kind(pool(lexicon, torch.from_numpy(batch.kinds)))
+        x_items = self.item_kind(pool(learnt, torch.from_numpy(batch.kinds)))
+        x_items = x_items + items[..., IDENTITY_BITS:]
         x_items = x_items + self.segment(torch.from_numpy(batch.item_segments))
         x_items = x_items + 0.3 * sinusoid(torch.arange(items.shape[1]), width) / 8.0
         x = torch.cat([self.start.expand(n, 1, width), x_text, x_items], dim=1)  # (N, S, w)
@@ -186,9 +204,15 @@ class ContextModel(nn.Module):
             x = layer(x, valid)
         between()
         x = self.norm(x)
-        weights = self.copy_weight(x[:, 1:]) * valid[:, 1:, None]  # (N, S-1, 1)
-        copy = (weights * torch.cat([text, items], dim=1)).sum(dim=1)  # -> (N, w)
+        weights = self.by_part(self.copy_weight(x[:, 1:]) * valid[:, 1:, None])
+        copy = (weights * torch.cat([text, items], dim=1)).sum(dim=1)  # -> (N, lexical)
         return torch.cat([copy, self.meaning(x[:, 0]), copy.new_ones(n, 1)], dim=-1)
+
+    def by_part(self, weights: Tensor) -> Tensor:
+        """(..., 2) -> (..., lexical): one number for identities, one for learnt vectors."""
+        identity = weights[..., :1].expand(*weights.shape[:-1], IDENTITY_BITS)
+        learnt = weights[..., 1:].expand(*weights.shape[:-1], self.config.width)
+        return torch.cat([identity, learnt], dim=-1)
 
     def sequence(self, local: Tensor, layout: Tensor) -> Tensor:
         """Vectors of whole dialogues: local (N, d), layout (B, T) of rows or -1 -> (B, T, d)."""
@@ -203,17 +227,18 @@ class ContextModel(nn.Module):
     def phrases(self, lexicon: Tensor, batch: PhraseBatch) -> Tensor:
         """Rows of N lists of phrases, 'none of these' first: (N, C + 1, d)."""
         words = torch.from_numpy(batch.words)
-        text = pool(lexicon, words)  # (N, C, PW) -> (N, C, w)
+        text = pool(lexicon, words)  # (N, C, PW) -> (N, C, lexical)
         kind = pool(lexicon, torch.from_numpy(batch.kinds))
         signal = self.signal(torch.from_numpy(batch.signals))
-        inner = F.gelu(self.phrase_in(torch.cat([text, kind, signal], dim=-1)))
-        lexical = text * self.copy_scale + kind * self.kind_scale
-        rows = torch.cat([lexical, self.phrase_out(inner)], dim=-1)  # (N, C, w) -> (N, C, d)
+        learnt = (text[..., IDENTITY_BITS:], kind[..., IDENTITY_BITS:], signal)
+        inner = F.gelu(self.phrase_in(torch.cat(learnt, dim=-1)))  # 3 x (N, C, w) -> (N, C, h)
+        lexical = text * self.by_part(self.copy_scale) + kind * self.by_part(self.kind_scale)
+        rows = torch.cat([lexical, self.phrase_out(inner)], dim=-1)  # -> (N, C, d)
         none = self.none.expand(len(words), 1, -1)
         return torch.cat([none, rows], dim=1) / self.temperature
 
 
 def pool(lexicon: Tensor, words: Tensor) -> Tensor:
-    """Sum of word vectors over the root of their number: (..., W) -> (..., w), unit on average."""
+    """Sum of word vectors over the root of their number: (..., W) -> (..., lexical)."""
     count = (words > 0).sum(dim=-1, keepdim=True).clamp(min=1)
     return lexicon[words].sum(dim=-2) / count.sqrt()

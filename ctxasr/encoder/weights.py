@@ -15,7 +15,7 @@ from typing import Final
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 from ctxasr.encoder.transformer import ContextModel, EncoderConfig
 from ctxasr.errors import DataError, MissingPart
@@ -25,6 +25,8 @@ VERSION: Final = 1
 """Raised whenever tokens, towers or tensor names change: old vectors do not fit new rows."""
 
 WEIGHTS_BYTES_MAX: Final = 10_000_000
+"""Refused beyond this: the shipped model has 5.2 MB, and the package should stay small."""
+
 FILE_NAME: Final = "context.safetensors"
 SHIPPED: Final = Path(__file__).parent / "weights" / FILE_NAME
 
@@ -33,7 +35,7 @@ def save(model: ContextModel, path: Path) -> None:
     """Write the model; floats in half precision."""
     tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     about = {"version": VERSION, "config": asdict(model.config)}
-    save_file(tensors, path, {FORMAT: json.dumps(about, sort_keys=True)})
+    path.write_bytes(to_bytes(tensors, {FORMAT: json.dumps(about, sort_keys=True)}))
 
 
 def load(path: Path | None = None) -> ContextModel:

@@ -39,6 +39,12 @@ class Item:
     equals_plain: bool
     """Whether the text with context is the plain text to the letter."""
 
+    def errors(self, system: str) -> float:
+        """Word errors under one of SYSTEMS; `other` is the mean over the contexts tried."""
+        if system == "other":
+            return sum(self.other) / len(self.other)
+        return float(getattr(self, system))
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -48,20 +54,16 @@ class Comparison:
     seed: int
 
     def rate(self, system: str) -> Estimate:
-        return error_rate(*self._columns(system, "words"), self._dialogues(system), self.seed)
+        return error_rate(*self._columns(system, "words"), self._dialogues(), self.seed)
 
     def change(self, system: str, baseline: str) -> Estimate:
         """Relative change of word errors from `baseline` to `system`."""
-        if "other" in (system, baseline):
-            return self._change_other(system, baseline)
         columns = self._columns(system, baseline)
-        return relative_change(*columns, self._dialogues(system), self.seed)
+        return relative_change(*columns, self._dialogues(), self.seed)
 
     def harmed(self, system: str) -> int:
-        """Turns with more errors than the plain result."""
-        if system == "other":
-            return sum(edits > item.plain for item in self.items for edits in item.other)
-        return sum(getattr(item, system) > item.plain for item in self.items)
+        """Turns with more errors than the plain result; under other contexts, on their mean."""
+        return sum(item.errors(system) > item.plain for item in self.items)
 
     def not_plain_without_hit(self) -> int:
         """Missed or broken contexts whose text is not the plain text: must be 0."""
@@ -73,7 +75,7 @@ class Comparison:
             known = [item for item in self.items if getattr(item, name) is not None]
             return Comparison(tuple(known), self.seed).oracle(name) if known else None
         words = [item.words for item in self.items]
-        return error_rate(edits, words, [item.dialogue for item in self.items], self.seed)
+        return error_rate(edits, words, self._dialogues(), self.seed)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -124,22 +126,13 @@ class Comparison:
             f"{self.not_plain_without_hit()} (0 is right). Intervals by dialogue, seed {self.seed}."
         )
 
-    def _columns(self, system: str, second: str) -> tuple[list[int], list[int]]:
-        if system == "other":
-            pairs = [(edits, getattr(i, second)) for i in self.items for edits in i.other]
-        else:
-            pairs = [(getattr(i, system), getattr(i, second)) for i in self.items]
-        return [a for a, _ in pairs], [b for _, b in pairs]
+    def _columns(self, system: str, second: str) -> tuple[list[float], list[float]]:
+        return [item.errors(system) for item in self.items], [
+            item.words if second == "words" else item.errors(second) for item in self.items
+        ]
 
-    def _dialogues(self, system: str) -> list[str]:
-        if system == "other":
-            return [item.dialogue for item in self.items for _ in item.other]
+    def _dialogues(self) -> list[str]:
         return [item.dialogue for item in self.items]
-
-    def _change_other(self, system: str, baseline: str) -> Estimate:
-        assert system == "other", "other contexts are compared with a baseline, not the reverse"
-        columns = self._columns(system, baseline)
-        return relative_change(*columns, self._dialogues(system), self.seed)
 
 
 _CHANGES: Final = (

@@ -56,7 +56,7 @@ def word_count(reference: str) -> int:
 
 
 def error_rate(
-    edits: Sequence[int], words: Sequence[int], dialogues: Sequence[str], seed: int
+    edits: Sequence[float], words: Sequence[float], dialogues: Sequence[str], seed: int
 ) -> Estimate:
     """Word error rate over turns, all of the same length: errors / words."""
     sums = _by_dialogue(dialogues, edits, words)
@@ -64,16 +64,14 @@ def error_rate(
 
 
 def relative_change(
-    edits: Sequence[int], baseline: Sequence[int], dialogues: Sequence[str], seed: int
+    edits: Sequence[float], baseline: Sequence[float], dialogues: Sequence[str], seed: int
 ) -> Estimate:
     """(errors - baseline errors) / baseline errors; -0.3 takes 30% of the baseline's errors."""
     sums = _by_dialogue(dialogues, edits, baseline)
     return _ratio(sums[0], sums[1], seed, shift=1.0)
 
 
-def _by_dialogue(
-    dialogues: Sequence[str], *columns: Sequence[int]
-) -> list[Sums]:
+def _by_dialogue(dialogues: Sequence[str], *columns: Sequence[float]) -> list[Sums]:
     names = sorted(set(dialogues))
     place = {name: i for i, name in enumerate(names)}
     sums = [np.zeros(len(names)) for _ in columns]

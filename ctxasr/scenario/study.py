@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from ctxasr.app import default_aligner
@@ -44,10 +45,11 @@ async def evaluate_scenarios(
     """
     total = sum(len(scenario.turns) for scenario in scenarios)
     runs: list[tuple[str, TurnRun]] = []
-    async for run in replay_all(scenarios, options or Options()):
-        runs.append((run.report.file or run.report.scenario, run))
-        if progress is not None:
-            progress(len(runs), total)
+    async with aclosing(replay_all(scenarios, options or Options())) as replaying:
+        async for run in replaying:
+            runs.append((run.report.file or run.report.scenario, run))
+            if progress is not None:
+                progress(len(runs), total)
     asked = {
         (str(scenario.path), index + 2)
         for scenario in scenarios
@@ -61,19 +63,19 @@ async def evaluate_scenarios(
         if (name, run.report.turn) in asked and run.report.reference:
             others = [context for other, context in contexts if other != name]
             picked = rng.sample(others, min(OTHERS_MAX, len(others)))
-            items.append(_item(name, run, picked))
+            items.append(await _item(name, run, picked))
     if not items:
         raise DataError("no follow-up turn with 'says'; a study needs references")
     return compare(items, seed)
 
 
-def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding]) -> Item:
+async def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding]) -> Item:
     report, recognition = run.report, run.recognition
     reference = report.reference
     hit = run.context is not None
 
-    def errors(context: ContextEmbedding | None) -> int:
-        return word_edits(reference, text_under(recognition, context))
+    async def errors(context: ContextEmbedding | None) -> int:
+        return word_edits(reference, await text_under(recognition, context))
 
     plain = word_edits(reference, report.plain_text)
     return Item(
@@ -82,19 +84,19 @@ def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding]) -> It
         state=report.context,
         words=word_count(reference),
         plain=plain,
-        emptied=errors(None) if hit else plain,
+        emptied=await errors(None) if hit else plain,
         context=word_edits(reference, report.text),
-        other=tuple(errors(context) for context in others) if hit else (plain,),
+        other=tuple([await errors(context) for context in others]) if hit else (plain,),
         nbest_oracle=best_edits(reference, recognition.hypotheses),
         lattice_oracle=_lattice_oracle(recognition, reference),
         equals_plain=report.text == report.plain_text,
     )
 
 
-def text_under(recognition: Recognition, context: ContextEmbedding | None) -> str:
+async def text_under(recognition: Recognition, context: ContextEmbedding | None) -> str:
     """The text of `recognition` under a context; None is the context emptied."""
     bias = emptied() if context is None else bias_in(context)
-    return rescore(recognition, bias, default_aligner()).text
+    return (await rescore(recognition, bias, default_aligner())).text
 
 
 def _lattice_oracle(recognition: Recognition, reference: str) -> int | None:

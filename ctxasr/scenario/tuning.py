@@ -18,7 +18,7 @@ import numpy as np
 
 from ctxasr.app import default_aligner, default_encoder, default_recognizer
 from ctxasr.bias import Bias, emptied, phrases_of
-from ctxasr.context import ContextEmbedding
+from ctxasr.context import CONTEXT_PHRASES_MAX, ContextEmbedding
 from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
 from ctxasr.evaluate.metrics import word_edits
 from ctxasr.events import Entity, TurnText
@@ -84,7 +84,7 @@ async def _tune(seed: int, n: int, progress: Callable[[int, int], None]) -> Tuni
             kept = recognition if loop else replace(recognition, phones=())
             biases = [bias_in(contexts[i]), *(bias_in(contexts[j]) for j in others), emptied()]
             for place, bias in enumerate(biases):
-                choices.append(choices_of(kept, bias, drawn[i].answer, right=place == 0))
+                choices.append(await choices_of(kept, bias, drawn[i].answer, right=place == 0))
     weights = fit(sets[True])
     return Tuning(
         with_phone_loop=weights,
@@ -134,14 +134,14 @@ def turn_of(dialogue: Drawn) -> TurnText:
 
 async def context_of(turn: TurnText, encoder: ContextEncoder) -> ContextEmbedding:
     """The context embedding of a dialogue that consists of `turn` alone, without a store."""
-    phrases = tuple(phrases_of(turn))
+    phrases = tuple(phrases_of(turn))[:CONTEXT_PHRASES_MAX]
     vector = await encoder.encode(turn, np.zeros((0, encoder.dimensions), np.float32))
     return ContextEmbedding(vector[None], phrases, await encoder.embed_phrases(phrases))
 
 
-def choices_of(recognition: Recognition, bias: Bias, answer: str, *, right: bool) -> Choices:
+async def choices_of(recognition: Recognition, bias: Bias, answer: str, *, right: bool) -> Choices:
     """What the rescorer could make of an utterance, and what each would cost."""
-    found = list(candidates(recognition, bias, default_aligner()))
+    found = await candidates(recognition, bias, default_aligner())
     plain = word_edits(answer, recognition.plain)
     return Choices(
         features=tuple(candidate.features for candidate in found),

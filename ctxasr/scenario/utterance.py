@@ -143,5 +143,5 @@ async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognis
     vector = await encoder.encode(context, np.zeros((0, encoder.dimensions), np.float32))
     matrix = await encoder.embed_phrases(phrases)
     embedding = ContextEmbedding(vector[None], tuple(phrases), matrix)  # (d,) -> (1, d)
-    result = rescore(recognition, bias_in(embedding), default_aligner())
+    result = await rescore(recognition, bias_in(embedding), default_aligner())
     return Recognised(recognition, result, loaded.notes)

@@ -13,9 +13,11 @@ the vocabulary made of B AW ER, and the loop still holds the B.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,20 +26,22 @@ from ctxasr.ports import Match
 from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, skip_costs, spans
 from ctxasr.speech.phrase_graph import PhraseGraph
 
+T = TypeVar("T")
+
 HYPOTHESES_MAX: Final = 8
 """Depth of the n-best list that is searched: gains vanish past eight."""
 
 VARIANTS_MAX: Final = 2
 """Pronunciations of a phrase that are tried."""
 
-SPANS_PER_PHRASE: Final = 3
-"""Stretches kept of one pronunciation in one hypothesis."""
-
 SMALL_WORD_PHONES: Final = 3
 """A word of up to so many phones beside a stretch may be a misheard piece of the phrase."""
 
+SMALL_WORD_DISCOUNT: Final = 0.5
+"""Such a word costs half its phones: language models put in more "the"s than people say."""
+
 MATCHES_MAX: Final = 80
-"""Matches that are written out and compared with the phone loop."""
+"""Matches kept of one hypothesis, and of all: these are compared with the phone loop."""
 
 PHONES_MAX: Final = 60
 """Phones of a phrase or of a phone loop's path that are compared; about 5 s of speech."""
@@ -77,17 +81,24 @@ class _Spoken:
 
 
 class SoundAligner:
-    """The PhraseAligner by pronunciations."""
+    """The PhraseAligner by pronunciations; works in a thread of its own, off the event loop."""
 
     def __init__(self, pronunciations: Pronunciations):
         self._pronunciations = pronunciations
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="align")
 
-    def prepare(self, phrases: Sequence[str]) -> None:
-        for phrase in phrases:
-            self._pronunciations.phrase_phones(phrase)
+    async def prepare(self, phrases: Sequence[str]) -> None:
+        await self._run(lambda: [self._pronunciations.phrase_phones(text) for text in phrases])
 
-    def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+    async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""
+        return await self._run(lambda: self.align_now(recognition, phrases))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def align_now(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+        """`align`, for synchronous callers."""
         spoken = [self._speak(h.words[:WORDS_MAX]) for h in recognition.hypotheses[:HYPOTHESES_MAX]]
         variants = [self._variants(phrase) for phrase in phrases]
         found = self._by_word(spoken, phrases, variants)
@@ -127,15 +138,16 @@ class SoundAligner:
                 continue
             starts, stops = np.unique(hypothesis.bounds[:-1]), np.unique(hypothesis.bounds[1:])
             costs, begins = spans(table, lengths, hypothesis.phones, starts, stops)
-            order = np.argsort(costs, axis=1, kind="stable")[:, :SPANS_PER_PHRASE]
+            ranks = (costs + RANK_COST * h) / (1 + lengths[:, None])
+            best = np.argsort(ranks, axis=None, kind="stable")[:MATCHES_MAX]
             first = {int(bound): i for i, bound in reversed(list(enumerate(hypothesis.bounds)))}
-            for row, (phrase, phones) in enumerate(rows):
-                for stop in order[row]:
-                    begin, end = first[int(begins[row, stop])], first[int(stops[stop])]
-                    cost = float(costs[row, stop])
-                    for start, past, more in hypothesis.widened(begin, end):
-                        match = Match(h, start, past, phrase, cost + more, len(phones), None)
-                        found.append((match, phones))
+            for row, stop in zip(*np.unravel_index(best, ranks.shape), strict=True):
+                phrase, phones = rows[row]
+                begin, end = first[int(begins[row, stop])], first[int(stops[stop])]
+                cost = float(costs[row, stop])
+                for start, past, more in hypothesis.widened(begin, end):
+                    match = Match(h, start, past, phrase, cost + more, len(phones), None)
+                    found.append((match, phones))
         return found
 
     def _speak(self, words: tuple[str, ...]) -> _Spoken:
@@ -143,7 +155,12 @@ class SoundAligner:
         sounds = [encode((self._pronunciations.phones(word) or ((),))[0]) for word in words]
         bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
         costs = skip_costs()
-        small = [float(costs[s].sum()) if len(s) <= SMALL_WORD_PHONES else np.inf for s in sounds]
+        small = [
+            SMALL_WORD_DISCOUNT * float(costs[sound].sum())
+            if len(sound) <= SMALL_WORD_PHONES
+            else np.inf
+            for sound in sounds
+        ]
         joined = np.concatenate([*sounds, np.zeros(0, np.int64)])
         return _Spoken(words, joined, bounds, tuple(small))
 

@@ -5,8 +5,7 @@ place, manner and voice; for vowels height, backness, rounding and glide. A phon
 or too much costs by how easily it is swallowed: HH, T, D and the schwa cheaply.
 
 Sources: the feature set of P. Ladefoged, "A Course in Phonetics"; weighted edit distance of
-R. Wagner and M. Fischer, "The string-to-string correction problem", J. ACM 1974, with the inner
-row minimum as a running minimum (S. Altschul's affine trick without the opening cost).
+R. Wagner and M. Fischer, "The string-to-string correction problem", J. ACM 1974.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ctxasr.errors import LimitExceeded
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -52,6 +53,15 @@ PAD: Final = len(PHONES)
 SKIP_COST: Final = 0.7
 """A phone of one side that has no counterpart on the other."""
 
+UNITS: Final = 256
+"""Costs are whole multiples of 1/256, so that sums of them are exact in integers."""
+
+HEARD_MAX: Final = 4_095
+"""Phones of one utterance: about six minutes of speech; fits the low 12 bits of a key."""
+
+_NOWHERE: Final = 2**30
+"""Dearer than any stretch: 1,024 phones that all cost 1."""
+
 
 @cache
 def substitution_costs() -> Floats:
@@ -79,14 +89,16 @@ def substitution_costs() -> Floats:
     for a, b, cost in (("R", "ER", 0.3), ("W", "UW", 0.4), ("Y", "IY", 0.4), ("L", "OW", 0.6)):
         i, j = PHONES.index(a), PHONES.index(b)
         costs[i, j] = costs[j, i] = cost
-    return costs
+    rounded: Floats = (np.rint(costs * UNITS) / UNITS).astype(np.float32)
+    return rounded
 
 
 @cache
 def skip_costs() -> Floats:
     """(39 + 1,): what it costs that a phone has no counterpart; padding costs nothing."""
     costs = [_SWALLOWED.get(phone, SKIP_COST) for phone in PHONES]
-    return np.array([*costs, 0.0], np.float32)
+    rounded: Floats = (np.rint(np.array([*costs, 0.0]) * UNITS) / UNITS).astype(np.float32)
+    return rounded
 
 
 _INDEX: Final = {phone: index for index, phone in enumerate(PHONES)}
@@ -108,55 +120,58 @@ def pad(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
 
 def distances(rows: Ints, lengths: Ints, heard: Ints) -> Floats:
     """Weighted edit distance of each row (n, L) to `heard` (H,): (n,)."""
-    ends, _ = _sweep(rows, heard, starts=np.array([0]))
-    whole: Floats = ends[np.arange(len(rows)), lengths, len(heard)]
-    return whole
+    keys = _sweep(rows, heard, starts=np.array([0]))
+    return _cost(keys[lengths, np.arange(len(rows)), len(heard)])
 
 
 def spans(rows: Ints, lengths: Ints, heard: Ints, starts: Ints, stops: Ints) -> tuple[Floats, Ints]:
     """Each row against every stretch of `heard` that begins in `starts` and ends in `stops`.
 
-    Returns the cost of the best stretch ending at each stop, (n, stops), and where it begins.
+    Returns the cost of the best stretch ending at each stop, (n, stops), and where it begins; of
+    equally good ones the shortest.
     """
-    costs, begins = _sweep(rows, heard, starts)
-    picked = np.arange(len(rows))[:, None], lengths[:, None], stops[None, :]
-    return costs[picked], begins[picked]
+    keys = _sweep(rows, heard, starts)
+    picked = keys[lengths[:, None], np.arange(len(rows))[:, None], stops[None, :]]
+    return _cost(picked), (HEARD_MAX - picked % (HEARD_MAX + 1)).astype(np.int64)
 
 
-def _sweep(rows: Ints, heard: Ints, starts: Ints) -> tuple[Floats, Ints]:
-    """Costs and begins of rows[:, :i] against heard[begin:j]; both (n, L + 1, H + 1)."""
+def _cost(keys: NDArray[np.int32]) -> Floats:
+    return (keys // (HEARD_MAX + 1) / UNITS).astype(np.float32)
+
+
+def _sweep(rows: Ints, heard: Ints, starts: Ints) -> NDArray[np.int32]:
+    """Keys of rows[:, :i] against heard[begin:j]; (L + 1, n, H + 1).
+
+    A key holds a cost, in its high bits, and where the stretch begins, counted from HEARD_MAX
+    down, in its low ones: the minimum of two keys is the cheaper stretch with its begin.
+    """
+    if len(heard) > HEARD_MAX:
+        raise LimitExceeded("HEARD_MAX", HEARD_MAX, len(heard), "phones")
     count, length = rows.shape
     width = len(heard) + 1
-    skip = skip_costs()
-    substitution = np.zeros((len(PHONES) + 1, len(heard)), np.float32)
-    substitution[:PAD] = substitution_costs()[:, heard]
-    # A stretch that grows by one unheard phone costs the sum of skips: running sums make the
-    # minimum over all earlier columns one pass.
-    run = np.concatenate([[0.0], np.cumsum(skip[heard])]).astype(np.float32)
-    columns = np.arange(width)
-    first = np.full(width, np.inf, np.float32)
-    first[starts] = 0.0
-    costs = np.empty((count, length + 1, width), np.float32)
-    begins = np.empty((count, length + 1, width), np.int64)
-    costs[:, 0], begins[:, 0] = _extend(first[None, :], columns[None, :], run, columns)
+    skip, swap = _key_costs()
+    substitution = swap[:, heard]  # (39 + 1, H)
+    # A stretch that grows by one phone that the row lacks costs the sum of skips: with running
+    # sums taken off, the minimum over all earlier columns is one pass.
+    run = np.concatenate([[0], np.cumsum(skip[heard])]).astype(np.int32)
+    keys = np.empty((length + 1, count, width), np.int32)
+    first = np.full(width, _NOWHERE, np.int32)
+    first[starts] = HEARD_MAX - starts
+    keys[0] = np.minimum.accumulate(first - run) + run
     for i in range(length):
-        phones = rows[:, i]
-        above, origin = costs[:, i], begins[:, i]
-        unheard = above + skip[phones][:, None]  # (n, H + 1)
-        cost, begin = unheard, origin
-        diagonal = above[:, :-1] + substitution[phones]  # (n, H)
-        better = diagonal < unheard[:, 1:]
-        cost = unheard.copy()
-        cost[:, 1:][better] = diagonal[better]
-        begin = origin.copy()
-        begin[:, 1:][better] = origin[:, :-1][better]
-        costs[:, i + 1], begins[:, i + 1] = _extend(cost, begin, run, columns)
-    return costs, begins
+        phones, here = rows[:, i], keys[i + 1]
+        np.add(keys[i], skip[phones][:, None], out=here)  # a phone of the row is not heard
+        np.minimum(here[:, 1:], keys[i][:, :-1] + substitution[phones], out=here[:, 1:])
+        here -= run
+        np.minimum.accumulate(here, axis=1, out=here)
+        here += run
+    return keys
 
 
-def _extend(cost: Floats, begin: Ints, run: Floats, columns: Ints) -> tuple[Floats, Ints]:
-    """Let every stretch grow over heard phones that the row lacks."""
-    level = cost - run
-    lowest = np.minimum.accumulate(level, axis=1)
-    at = np.maximum.accumulate(np.where(level <= lowest, columns, 0), axis=1)
-    return lowest + run, np.take_along_axis(np.broadcast_to(begin, cost.shape), at, axis=1)
+@cache
+def _key_costs() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Skip and substitution costs as they are added to keys; padding costs nothing."""
+    scale = UNITS * (HEARD_MAX + 1)
+    substitution = np.zeros((len(PHONES) + 1, len(PHONES)), np.int32)
+    substitution[:PAD] = np.rint(substitution_costs() * scale)
+    return np.rint(skip_costs() * scale).astype(np.int32), substitution

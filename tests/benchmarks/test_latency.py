@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from ctxasr.app import default_aligner, default_encoder
-from ctxasr.bias import bias_of
+from ctxasr.bias import GENERIC_ANSWERS, bias_of
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.rescore import rescore
@@ -27,7 +27,7 @@ from ctxasr.speech.pronounce import Pronouncer
 pytestmark = pytest.mark.bench
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-NAMES = [f"{given} {family}" for given, family in zip(GIVEN, FAMILY, strict=False)]
+NAMES = [f"{given} {family}" for given in GIVEN[:10] for family in FAMILY[:10]]
 
 
 def report(name: str, values_ms: list[float], bound_ms: float) -> None:
@@ -41,7 +41,7 @@ def report(name: str, values_ms: list[float], bound_ms: float) -> None:
 
 async def test_the_event_loop_stays_responsive_while_the_encoder_runs() -> None:
     encoder = default_encoder()
-    entities = tuple(Entity("contact", name) for name in NAMES[:100])
+    entities = tuple(Entity("contact", name) for name in NAMES)
     turn = TurnText("call meg", "Which one do you mean?", entities)
     nothing = np.zeros((0, encoder.dimensions), np.float32)
     lags_ms: list[float] = []
@@ -54,9 +54,9 @@ async def test_the_event_loop_stays_responsive_while_the_encoder_runs() -> None:
 
     stop = asyncio.Event()
     probing = asyncio.create_task(probe(stop))
-    for _ in range(20):
+    for _ in range(60):
         await encoder.encode(turn, nothing)
-        await encoder.embed_phrases([Phrase(name, "entities", "contact") for name in NAMES[:100]])
+        await encoder.embed_phrases([Phrase(name, "entities", "contact") for name in NAMES])
     stop.set()
     await probing
     report("event loop lag while encoding", lags_ms, 20.0)
@@ -64,11 +64,13 @@ async def test_the_event_loop_stays_responsive_while_the_encoder_runs() -> None:
     assert statistics.median(lags_ms) < 20.0
 
 
-def test_rescoring_100_phrases_adds_less_than_30_ms() -> None:
+async def test_rescoring_100_phrases_adds_less_than_30_ms() -> None:
     aligner = default_aligner()
-    phrases = [Phrase(name, "entities", "contact") for name in NAMES[:100]]
-    bias = bias_of(phrases, np.zeros(101, np.float32), generic=False)
-    aligner.prepare([phrase.text for phrase in phrases])
+    phrases = [Phrase(name, "entities", "contact") for name in NAMES]
+    bias = bias_of(phrases, np.zeros(101, np.float32))
+    assert len(NAMES) == 100
+    assert len(bias.phrases) == 100 + len(GENERIC_ANSWERS)
+    await aligner.prepare([phrase.text for phrase in phrases])
     words = "call the hour and our power now or do an hour please".split()
     hypotheses = [" ".join(words[i % 5 : 4 + i % 7]) for i in range(20)]
     heard = Pronouncer().phrase_phones("meg bauer please call")[0]
@@ -76,7 +78,7 @@ def test_rescoring_100_phrases_adds_less_than_30_ms() -> None:
     took_ms = []
     for _ in range(60):
         began = time.perf_counter()
-        rescore(recognition, bias, aligner)
+        await rescore(recognition, bias, aligner)
         took_ms.append((time.perf_counter() - began) * 1_000.0)
     report("rescoring at 100 phrases", took_ms, 30.0)
     assert statistics.median(took_ms) < 30.0

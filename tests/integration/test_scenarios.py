@@ -18,14 +18,15 @@ import soundfile
 from ctxasr.report.trace import TurnReport
 from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.model import Scenario, User
-from ctxasr.scenario.replay import Options, load_all, replay_all, run_scenario
+from ctxasr.scenario.inputs import load_checked
+from ctxasr.scenario.replay import Options, replay_all, run_scenario
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.speak import speak_scenario
 from ctxasr.speech.audio import RATE_HZ
 from ctxasr.speech.tts import available_voices
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
-SCENARIOS = {scenario.name: scenario for scenario in load_all([FOLDER])}
+SCENARIOS = {scenario.name: scenario for scenario in load_checked([FOLDER]).scenarios}
 
 AUDIO_BYTES_MAX = 3_000_000
 """All sound files together."""

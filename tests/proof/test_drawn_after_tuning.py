@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from ctxasr.scenario.draw import VOICES, draw_scenarios
-from ctxasr.scenario.replay import load_all
+from ctxasr.scenario.inputs import load_checked
 from ctxasr.scenario.speak import speak_scenario
 from ctxasr.scenario.study import evaluate_scenarios
 from ctxasr.speech.tts import available_voices
@@ -31,7 +31,7 @@ async def test_context_takes_30_percent_of_the_errors_and_a_wrong_one_adds_1(
         pytest.skip(f"voices not installed: {', '.join(sorted(missing))}")
     for path in draw_scenarios(tmp_path, n=DIALOGUES, seed=SEED):
         speak_scenario(path)
-    comparison = await evaluate_scenarios(load_all([tmp_path]))
+    comparison = await evaluate_scenarios(load_checked([tmp_path]).scenarios)
     comparison.render(Console())
     assert len(comparison.items) == DIALOGUES
     assert comparison.change("context", "emptied").value <= -0.30

@@ -14,11 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 import typer
-from typer.testing import CliRunner
 
 from ctxasr import cli
 from ctxasr.errors import MissingPart, StoreUnavailable
-from ctxasr.report import doctor
 from ctxasr.report.output import whole_files
 from ctxasr.scenario import replay as replay_room
 from ctxasr.scenario.example import EXAMPLE
@@ -380,40 +378,3 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
-
-
-# ---------------------------------------------------------------- doctor
-
-
-def test_the_doctor_finds_this_machine_ready() -> None:
-    result = CliRunner().invoke(cli.app, ["doctor", "--json"])
-    found = json.loads(result.stdout)
-    checks = {check["name"]: check for check in found["checks"]}
-    assert (result.exit_code, found["ready"]) == (0, True), checks
-    assert "http://127.0.0.1:" in checks["local DynamoDB"]["found"], "it was really started"
-    assert not checks["CTXASR_DATA"]["required"]
-
-
-@pytest.mark.parametrize(
-    ("required", "code", "state"), [(True, 1, "MISSING"), (False, 0, "absent")]
-)
-def test_the_doctor_says_how_to_get_what_is_missing(
-    required: bool, code: int, state: str, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def look() -> str:
-        raise MissingPart("no such file")
-
-    monkeypatch.setattr(doctor, "PACKAGES", ())
-    monkeypatch.setattr(doctor, "_CHECKS", (("weights", "make them", required, look),))
-    done = command("doctor")
-    assert done.code == code
-    assert [state in line for line in done.out.splitlines()] == [False, True, False]
-    assert done.out.splitlines()[-1].strip() == "make them"
-
-
-def test_the_doctor_names_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
-    monkeypatch.setattr(doctor, "_CHECKS", ())
-    check = list(doctor.examine())[-1]
-    assert (check.name, check.fine) == ("no-such-package", False)
-    assert "pip install" in check.fix

@@ -33,7 +33,7 @@ def test_scenarios_are_written_once(tmp_path: Path) -> None:
     paths = draw_scenarios(tmp_path, n=3, seed=5, voices=["flite:slt"])
     scenario = load_scenario(paths[0], need_audio=False)
     assert scenario.turns[1].user.voice == "flite:slt"
-    with pytest.raises(InputError, match="there already"):
+    with pytest.raises(InputError, match="exists already"):
         draw_scenarios(tmp_path, n=3, seed=5)
 
 

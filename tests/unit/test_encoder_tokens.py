@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from ctxasr.encoder import tokens
-from ctxasr.encoder.tokens import Segment, WordTable, pack_phrases, pack_turns, word_features
+from ctxasr.encoder.tokens import (
+    Segment,
+    WordTable,
+    pack_phrases,
+    pack_turns,
+    word_features,
+    word_identity,
+)
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Phrase
 
@@ -19,6 +26,16 @@ from ctxasr.hypotheses import Phrase
 def test_buckets_are_the_same_on_every_machine_and_run() -> None:
     # from CRC-32 of meg, ^me, meg and eg$: a change here makes all weights useless
     assert word_features("meg") == [2681, 14998, 10873, 10601, *[0] * 12]
+
+
+def test_identities_are_units_and_tell_words_apart() -> None:
+    words = ["meg", "power", "bauer", "bower", "jones", "kitchen"]
+    products = np.array(
+        [[float(word_identity(a) @ word_identity(b)) for a in words] for b in words]
+    )
+    np.testing.assert_allclose(np.diag(products), 1.0, atol=1e-6)
+    assert np.abs(products - np.eye(len(words))).max() < 0.3
+    assert np.packbits(word_identity("meg")[:16] > 0).tolist() == [167, 241]
 
 
 def test_a_long_word_keeps_its_first_trigrams() -> None:
@@ -59,7 +76,7 @@ def test_a_text_is_cut_at_its_limit(field: str, limit: int, kept: str) -> None:
     batch = pack_turns([turn(*words)], cut)
     assert batch.words.shape == (1, limit)
     wanted = words[1:] if kept == "last" else words[:-1]
-    assert cut.features().tolist()[1:] == [word_features(word) for word in wanted]
+    assert cut.words().features.tolist()[1:] == [word_features(word) for word in wanted]
 
 
 def test_items_and_phrases_are_cut_at_their_limits() -> None:
@@ -82,7 +99,7 @@ def test_case_and_punctuation_do_not_count_and_padding_is_zero() -> None:
     )
     assert np.array_equal(batch.words[0, :2], batch.words[1, :2])
     assert batch.words[0, -1] == 0
-    assert len(table.features()) == 1 + len({"call", "meg", "which", "one", "please"})
+    assert len(table.words().features) == 1 + len({"call", "meg", "which", "one", "please"})
 
 
 def test_an_unknown_signal_is_the_first() -> None:

@@ -48,9 +48,10 @@ def test_a_comparison_counts_gain_harm_and_what_must_not_be() -> None:
     broken = replace(ITEM, dialogue="c", state="missed", equals_plain=False)
     found = compare([ITEM, second, broken], seed=3)
     assert found.change("context", "emptied").value == pytest.approx((0 + 2 + 0) / 5 - 1)
-    assert found.change("other", "plain").value == pytest.approx((2 + 3 + 0 + 1 + 2 + 3) / 10 - 1)
+    assert found.change("other", "plain").value == pytest.approx((2.5 + 0.5 + 2.5) / 5 - 1)
     assert found.harmed("context") == 1
     assert found.harmed("other") == 2
+    assert found.rate("other").value == pytest.approx(5.5 / 6)
     assert found.not_plain_without_hit() == 1
     shown = json.loads(json.dumps(found.to_json()))
     assert shown["turns"] == 3

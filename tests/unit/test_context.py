@@ -1,0 +1,235 @@
+"""The running sequence and the embedding's bytes: own dialogue only, bounded, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import TTL_S, Encoder, World, recognize, run, turn
+
+from ctxasr.context import (
+    CONTEXT_PHRASES_MAX,
+    HALF_MAX,
+    TURNS_KEPT,
+    ContextEmbedding,
+    to_turn_text,
+)
+from ctxasr.errors import ContextUnavailable
+from ctxasr.events import Outcome, Payload, PayloadKind, PayloadRef, Record, TurnKey, TurnText
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+from ctxasr.ports import Matrix, Vector
+from ctxasr.store.schema import PAYLOAD_BYTES_MAX
+
+PHRASES = (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
+
+
+def embedding(
+    turns: int = 2, phrases: tuple[Phrase, ...] = PHRASES, d: int = 3
+) -> ContextEmbedding:
+    numbers = np.random.default_rng(7)
+    vectors = numbers.normal(size=(turns, d)).astype(np.float32)
+    rows = numbers.normal(size=(len(phrases) + 1, d)).astype(np.float16).astype(np.float32)
+    return ContextEmbedding(vectors, phrases, rows, 12.5)
+
+
+# ---------------------------------------------------------------- the running sequence
+
+
+def dialogue(name: str, turns: int) -> list[list[Record]]:
+    """Turns that ask and answer one another; the first letter of an utterance is its number."""
+    found = []
+    for number in range(turns):
+        asked_with = f"ask-{name}-{number - 1}" if number else None
+        found.append(
+            list(
+                turn(
+                    f"{name}-{number}",
+                    asked_with=asked_with,
+                    utterance=f"{chr(65 + number)} {name}",
+                    names=[f"{name.title()} Name{number}"],
+                    device=name,
+                ).values()
+            )
+        )
+    return found
+
+
+def test_a_context_holds_its_own_dialogue_oldest_first() -> None:
+    """Two dialogues of one customer, turn by turn in between each other."""
+
+    async def main() -> None:
+        world = World()
+        for mine, theirs in zip(dialogue("left", 3), dialogue("right", 3), strict=True):
+            await world.deliver([*mine, *theirs])
+        context = await world.context("left-2")
+        assert context.vectors[:, 1].tolist() == [ord("A"), ord("B"), ord("C")]
+        assert context.vectors[:, 2].tolist() == [0, 1, 2], "each saw the turns before it alone"
+        names = [phrase.text for phrase in context.phrases if phrase.text.startswith("left name")]
+        assert names == ["left name2", "left name1", "left name0"], "newest first"
+        assert not [phrase for phrase in context.phrases if "right" in phrase.text]
+        assert len({phrase.text for phrase in context.phrases}) == len(context.phrases)
+
+    run(main())
+
+
+def test_a_turn_that_was_not_asked_begins_anew() -> None:
+    async def main() -> None:
+        world = World()
+        await world.deliver(dialogue("left", 1)[0])
+        for token in (None, "ask-nobody", "ask-fresh"):  # the last one is its own
+            await world.deliver(list(turn(f"fresh{token}", asked_with=token).values()))
+            assert len((await world.context(f"fresh{token}")).vectors) == 1
+
+    run(main())
+
+
+def test_a_context_knows_nothing_of_the_future() -> None:
+    """The answer comes first, and asks for the turn that is embedded only later."""
+
+    async def main() -> None:
+        world = World()
+        first, second = dialogue("left", 2)
+        await world.deliver([*second, *first])
+        assert len((await world.context("left-1")).vectors) == 1
+        assert len((await world.context("left-0")).vectors) == 1
+
+    run(main())
+
+
+def test_turns_kept_at_its_edge() -> None:
+    async def main() -> None:
+        world = World()
+        for records in dialogue("left", TURNS_KEPT + 2):
+            await world.deliver(records)
+        full = await world.context(f"left-{TURNS_KEPT - 1}")
+        assert full.vectors[:, 1].tolist() == [65 + n for n in range(TURNS_KEPT)]
+        last = await world.context(f"left-{TURNS_KEPT + 1}")
+        assert last.vectors[:, 1].tolist() == [65 + n for n in range(2, TURNS_KEPT + 2)]
+
+    run(main())
+
+
+def test_context_phrases_max_at_its_edge() -> None:
+    async def main() -> None:
+        world = World()
+        names = [f"N{number}x" for number in range(CONTEXT_PHRASES_MAX + 40)]
+        await world.deliver(list(turn("many", names=names).values()))
+        context = await world.context("many")
+        expected = [normalise(name) for name in names[:CONTEXT_PHRASES_MAX]]
+        assert [phrase.text for phrase in context.phrases] == expected
+        following = turn("next", asked_with="ask-many", names=["Newest"])
+        await world.deliver(list(following.values()))
+        texts = [phrase.text for phrase in (await world.context("next")).phrases]
+        assert len(texts) == CONTEXT_PHRASES_MAX
+        assert texts[0] == "newest", "the oldest make room"
+
+    run(main())
+
+
+class Wider(Encoder):
+    """A model with longer vectors; those of the other one must not reach it."""
+
+    def __init__(self) -> None:
+        super().__init__(dimensions=5)
+
+    async def encode(self, turn: TurnText, past: Matrix) -> Vector:
+        assert past.shape == (0, 5)
+        return np.ones(5, np.float32)
+
+
+def test_a_context_of_another_models_width_is_left_out() -> None:
+    async def main() -> None:
+        world = World()
+        first, second = dialogue("left", 2)
+        await world.deliver(first)
+        world.ports = replace(world.ports, encoder=Wider())
+        await world.deliver(second)
+        assert (await world.context("left-1")).vectors.shape == (1, 5)
+
+    run(main())
+
+
+def test_the_answer_is_found_through_the_token_alone() -> None:
+    async def main() -> None:
+        world = World()
+        await world.deliver(dialogue("left", 1)[0])
+        result = await world.answer(recognize("any", "ask-left-0"), "x", "left name0")
+        assert result.result.text == "left name0"
+
+    run(main())
+
+
+def test_thousands_of_names_are_cut_before_they_hold_up_the_loop() -> None:
+    place, key = PayloadRef(PayloadKind.ENTITIES, "1"), TurnKey("c", "i")
+    texts = tuple(f"name {number}" for number in range(500))
+    payloads = [Payload(key, place, texts, TTL_S, "contact") for _ in range(16)]
+    found = to_turn_text(payloads)
+    assert [entity.text for entity in found.entities] == list(texts[:CONTEXT_PHRASES_MAX])
+    screen = Payload(key, PayloadRef(PayloadKind.SCREEN, "1"), texts, TTL_S)
+    assert len(to_turn_text([screen]).screen) == CONTEXT_PHRASES_MAX
+
+
+# ---------------------------------------------------------------- the bytes
+
+
+def test_an_embedding_reads_back_what_it_wrote() -> None:
+    for before in (embedding(), embedding(1, ()), embedding(TURNS_KEPT)):
+        after = ContextEmbedding.from_bytes(before.to_bytes())
+        assert np.array_equal(after.vectors, before.vectors)
+        assert np.array_equal(after.phrase_matrix, before.phrase_matrix)
+        assert (after.phrases, after.computed_ms) == (before.phrases, before.computed_ms)
+        assert after.vectors.dtype == after.phrase_matrix.dtype == np.float32
+
+
+def test_the_largest_embedding_fits_into_an_item() -> None:
+    """Every phrase as long as may be, of four-byte letters that do not compress."""
+    letters = np.random.default_rng(7).integers(0x20000, 0x2A6DF, size=(CONTEXT_PHRASES_MAX, 200))
+    assert letters.shape[1] == PHRASE_CHARS_MAX
+    phrases = tuple(Phrase("".join(map(chr, row)), "entities", "k" * 256) for row in letters)
+    assert normalise(phrases[0].text) == phrases[0].text
+    blob = embedding(TURNS_KEPT, phrases, 128).to_bytes()
+    assert 200_000 < len(blob) <= PAYLOAD_BYTES_MAX
+    assert ContextEmbedding.from_bytes(blob).phrases == phrases
+
+
+@pytest.mark.parametrize(
+    ("vectors", "rows"),
+    [
+        (np.zeros((0, 3)), np.zeros((3, 3))),
+        (np.zeros((TURNS_KEPT + 1, 3)), np.zeros((3, 3))),
+        (np.zeros((1, 4)), np.zeros((3, 3))),
+        (np.zeros((1, 3)), np.zeros((2, 3))),
+        (np.full((1, 3), np.nan), np.zeros((3, 3))),
+        (np.zeros((1, 3)), np.full((3, 3), np.nan)),
+        (np.zeros((1, 3)), np.full((3, 3), -np.inf)),
+        (np.zeros((1, 3)), np.full((3, 3), 2 * HALF_MAX)),
+    ],
+)
+def test_what_does_not_fit_together_is_no_embedding(vectors: Matrix, rows: Matrix) -> None:
+    with pytest.raises(ContextUnavailable):
+        ContextEmbedding(vectors.astype(np.float32), PHRASES, rows.astype(np.float32))
+
+
+def test_too_many_phrases_are_no_embedding() -> None:
+    many = PHRASES[:1] * CONTEXT_PHRASES_MAX
+    assert len(embedding(1, many).phrases) == CONTEXT_PHRASES_MAX
+    with pytest.raises(ContextUnavailable):
+        embedding(1, PHRASES[:1] * (CONTEXT_PHRASES_MAX + 1))
+
+
+def test_its_repr_shows_no_phrase() -> None:
+    assert repr(embedding()) == "ContextEmbedding(2 turns, 2 phrases)"
+
+
+@pytest.mark.parametrize("missing", ["utterance", "reply", "entities", "screen"])
+def test_what_the_model_reads_is_waited_for(missing: str) -> None:
+    async def main() -> None:
+        world, records = World(), turn()
+        last = records.pop(missing)
+        await world.deliver(list(records.values()))
+        assert world.encoder.calls == []
+        await world.deliver([last])
+        assert (await world.status()).outcome is Outcome.EMBEDDED
+
+    run(main())
