@@ -90,7 +90,7 @@ class ContextEmbedding:
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
         names = [[phrase.text, phrase.signal, phrase.kind] for phrase in self.phrases]
-        phrases = json.dumps(names, ensure_ascii=False)  # escapes would make it three times longer
+        phrases = json.dumps(names, ensure_ascii=False)  # escapes would be longer
         np.savez_compressed(
             buffer,
             version=np.array(FORMAT_VERSION),
@@ -161,7 +161,7 @@ async def compute(
     Raises:
         PayloadUnreadable: a payload of this turn has expired or was shredded.
         StoreUnavailable: the store does not answer.
-        ContextUnavailable: the encoder's answer is of a wrong shape or not finite.
+        ContextUnavailable, ValueError: the encoder's answer is of a wrong shape or not finite.
     """
     if status.wrapped_key is None:
         raise PayloadUnreadable("the turn's data key is gone")
@@ -183,8 +183,6 @@ async def compute(
     del phrases[CONTEXT_PHRASES_MAX:]
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
-    if vector.shape != (encoder.dimensions,):
-        raise ContextUnavailable("the encoder's vector is of a wrong shape")
     vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
     return ContextEmbedding(vectors, tuple(phrases), matrix)
 

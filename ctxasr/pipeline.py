@@ -26,7 +26,7 @@ from ctxasr.hypotheses import Recognition, Result
 from ctxasr.ports import Clock, ContextEncoder, EventStore, PayloadVault, PhraseAligner, Telemetry
 from ctxasr.record import record as record_event
 from ctxasr.rescore import rescore
-from ctxasr.trigger import GRACE_MS, Decision, claim, decide, discard, expects_speech
+from ctxasr.trigger import GRACE_MS, Decision, decide, discard, expects_speech
 from ctxasr.windows import Windows
 
 READ_BUDGET_MS: Final = 50.0
@@ -111,7 +111,7 @@ async def _settle(
     status: ConsistentStatus, event_id: str, device: str, ports: Ports
 ) -> ConsistentStatus:
     """Claim the turn and, if it is ours, see to it that it is settled."""
-    status = await claim(status, event_id, ports.store)
+    status = await ports.store.claim(status.turn, event_id)
     if status.owner != event_id:
         return status
     async with ports.windows.alone(status.turn) as waited:

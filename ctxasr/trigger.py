@@ -62,13 +62,6 @@ def is_complete(status: ConsistentStatus) -> bool:
     )
 
 
-async def claim(status: ConsistentStatus, event_id: str, store: EventStore) -> ConsistentStatus:
-    """Own the turn, or learn who does: compare `owner` of the returned item."""
-    if status.owner == event_id:
-        return status
-    return await store.claim(status.turn, event_id)
-
-
 async def discard(
     status: ConsistentStatus,
     store: EventStore,

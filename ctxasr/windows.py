@@ -52,17 +52,15 @@ class Windows:
     async def open(
         self, turn: TurnKey, device: str, deadline: Deadline, clock: Clock
     ) -> AsyncIterator[None]:
-        """Run the body until the deadline; then, or if that has passed already, TimeoutError.
+        """Run the body until the deadline; then TimeoutError.
 
         Raises:
             LimitExceeded: WINDOWS_MAX are open.
         """
         if len(self._open) >= WINDOWS_MAX:
             raise LimitExceeded("WINDOWS_MAX", WINDOWS_MAX, len(self._open) + 1)
-        left_ms = deadline.left_ms(clock.now_ms())
-        if left_ms <= 0:
-            raise TimeoutError
-        async with asyncio.timeout(clock.timer_s(left_ms)) as timeout:
+        left_s = clock.timer_s(deadline.left_ms(clock.now_ms()))
+        async with asyncio.timeout(left_s) as timeout:
             self._open[turn] = _Window(device, deadline, timeout, clock)
             try:
                 yield

@@ -40,9 +40,12 @@ class Item:
     """Whether the text with context is the plain text to the letter."""
 
     def errors(self, system: str) -> float:
-        """Word errors under one of SYSTEMS; `other` is the mean over the contexts tried."""
+        """Word errors under one of SYSTEMS; `other` is the mean over the contexts tried.
+
+        Where none was tried (nothing could be used, or there is one dialogue) it is the plain text.
+        """
         if system == "other":
-            return sum(self.other) / len(self.other)
+            return sum(self.other) / len(self.other) if self.other else float(self.plain)
         return float(getattr(self, system))
 
 

@@ -160,7 +160,10 @@ class _Replay:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listen(event, self._ports))
             recognition = await self._recognise(messages.index)
-            self._clock.skip_to(began_ms + 1_000.0 * recognition.duration_s)
+            spoken_until_ms = began_ms + 1_000.0 * recognition.duration_s
+            left_ms = max(0.0, spoken_until_ms - self._clock.now_ms())
+            await asyncio.wait([listening], timeout=self._clock.timer_s(left_ms))
+            self._clock.skip_to(spoken_until_ms)
             took_ms = self._clock.now_ms() - began_ms
             point = TracePoint("recognise", "recogniser", began_ms, took_ms)
             self._trace.add(messages.key, point)

@@ -86,7 +86,7 @@ async def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding])
         plain=plain,
         emptied=await errors(None) if hit else plain,
         context=word_edits(reference, report.text),
-        other=tuple([await errors(context) for context in others]) if hit else (plain,),
+        other=tuple([await errors(context) for context in others]) if hit else (),
         nbest_oracle=best_edits(reference, recognition.hypotheses),
         lattice_oracle=_lattice_oracle(recognition, reference),
         equals_plain=report.text == report.plain_text,

@@ -36,6 +36,7 @@ CANARIES = [form for word in WORDS for form in (word, word.capitalize(), word.up
 
 SCENARIO = """\
 schema: 1
+settings: {read_budget: 60s}  # logging all this takes its time
 turns:
   - user: {hypotheses: [call zanzibarcanary]}
     entities:
@@ -113,7 +114,7 @@ async def test_no_word_of_a_dialogue_is_written_down(
         assert [report.text for report in reports[1:]] == ["power", "stop zanzibarcanary"]
     else:
         assert outcomes == ["embedded", "embedded", "discarded"]
-        assert reports[1].text == "kingfishercanary bauer", "the context did reach the answer"
+        assert reports[1].context == "hit", reports[1].reason
         assert b"context" in items
     assert b"ev#" in items
     assert b"UpdateItem" in said, "the logs were listened to"

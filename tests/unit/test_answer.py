@@ -15,6 +15,7 @@ from conftest import (
     TTL_S,
     Encoder,
     ExactAligner,
+    LoopClock,
     World,
     check_gone,
     check_plain,
@@ -106,6 +107,23 @@ def test_a_broken_encoder_costs_the_customer_nothing(how: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("method", ["get", "put_blob"])
+def test_a_payload_table_that_fails_while_embedding_is_missed(method: str) -> None:
+    async def failing(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name == method:
+            raise StoreUnavailable("power to the bauer")
+        return await call()
+
+    async def main() -> None:
+        world = World()
+        await world.deliver(list(turn().values()), world.process(failing))
+        await check_gone(world, Outcome.MISSED)
+        said = [facts for name, _, facts in world.telemetry.said if name == "missed"]
+        assert said == [{"cause": "StoreUnavailable"}]
+
+    run(main())
+
+
 def of_another_version(blob: bytes) -> bytes:
     with np.load(io.BytesIO(blob)) as arrays:
         changed = {**arrays, "version": np.array(99)}
@@ -174,6 +192,25 @@ def test_a_store_that_fails_while_the_customer_speaks_is_missed(
         await world.deliver(list(turn().values()))
         broken = world.process(failing)
         await check_plain(world, store=broken.store, vault=broken.vault)
+
+    run(main())
+
+
+class Ticking(LoopClock):
+    """Every look at it takes a moment, as everywhere outside these tests."""
+
+    def now_ms(self) -> float:
+        self.skipped_ms += 0.01
+        return super().now_ms()
+
+
+def test_what_is_known_to_be_missed_adds_nothing_at_all() -> None:
+    async def main() -> None:
+        world = World()
+        await world.deliver(list(turn().values()))
+        await check_plain(world, recognize("turn-2", "ask-nobody"), clock=Ticking())
+        hit = await world.answer(ANSWER, *HEARD, clock=Ticking())
+        assert hit.added_ms > 0
 
     run(main())
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import TTL_S, Encoder, World, recognize, run, turn
+from conftest import TTL_S, Encoder, World, recognize, record, run, turn
 
 from ctxasr.context import (
     CONTEXT_PHRASES_MAX,
     HALF_MAX,
     TURNS_KEPT,
     ContextEmbedding,
+    context_ref,
     to_turn_text,
+    window_of,
 )
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Outcome, Payload, PayloadKind, PayloadRef, Record, TurnKey, TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
 from ctxasr.ports import Matrix, Vector
 from ctxasr.store.schema import PAYLOAD_BYTES_MAX
+from ctxasr.timing import spoken_ms
 
 PHRASES = (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
 
@@ -233,3 +237,24 @@ def test_what_the_model_reads_is_waited_for(missing: str) -> None:
         assert (await world.status()).outcome is Outcome.EMBEDDED
 
     run(main())
+
+
+def test_a_caption_stands_in_for_the_replys_text_and_length() -> None:
+    async def main() -> None:
+        world, records = World(), turn()
+        words = "Do you mean Meg Jones or Meg Bauer"
+        speak = {"url": "cid:1", "format": "AUDIO_MPEG", "token": "t", "caption": words}
+        records["speak"] = record("SpeechSynthesizer.Speak", speak)
+        del records["reply"]
+        await world.deliver(list(records.values()))
+        status = await world.status()
+        assert status.outcome is Outcome.EMBEDDED
+        assert window_of(status).window_ms == round(spoken_ms(words))
+
+    run(main())
+
+
+def test_every_attempt_has_a_place_of_its_own() -> None:
+    one, other = TurnKey("c", "i"), TurnKey("c", "j")
+    attempts = itertools.product((one, other), ("process-1", "process-2"), (1.0, 1.25))
+    assert len({context_ref(*attempt) for attempt in attempts}) == 8

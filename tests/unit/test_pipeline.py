@@ -376,3 +376,24 @@ def test_the_sweep_waits_for_the_grace_period_and_for_the_reply() -> None:
         assert await sweep("another", world.ports) == 0
 
     run(main())
+
+
+def test_a_turn_that_is_embedded_under_the_sweep_is_left_alone() -> None:
+    """Its last payload comes after the sweep has looked, before the sweep writes."""
+    world, records = World(), turn(reply_ms=60_000)
+    last = records.pop("entities")
+
+    async def late(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name == "settle":
+            world.clock.skipped_ms = 0
+            await world.deliver([last])
+        return await call()
+
+    async def main() -> None:
+        await world.deliver(list(records.values()))
+        world.clock.skipped_ms = 60_000 + GRACE_MS
+        assert await sweep("customer", world.process(late)) == 0
+        assert (await world.status()).outcome is Outcome.EMBEDDED
+        assert (await world.context()).phrases
+
+    run(main())
