@@ -106,7 +106,8 @@ async def clients(endpoint: Endpoint) -> AsyncIterator[Clients]:
                 f"endpoint {endpoint}: a URL as http://127.0.0.1:8000 is right"
             ) from None
         except BotoCoreError as error:
-            raise StoreUnavailable(f"{endpoint}: {error}; set it as for any AWS program") from None
+            why = str(error).rstrip(".")
+            raise StoreUnavailable(f"{endpoint}: {why}; set it as for any AWS program") from None
         yield Clients(*opened)
 
 
@@ -121,7 +122,10 @@ def _session(endpoint: Endpoint) -> tuple[Any, Any]:
         "retries": {"total_max_attempts": 1, "mode": "standard"},
     }
     if endpoint.access_key is None:
-        return aioboto3.Session(region_name=endpoint.region), AioConfig(**settings)
+        session = aioboto3.Session(region_name=endpoint.region)
+        if session.region_name is None and endpoint.url is not None:
+            session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
+        return session, AioConfig(**settings)
     assert endpoint.secret_key is not None, "an access key has a secret"
     session = _detached_session(endpoint.access_key, endpoint.secret_key, endpoint.region)
     return session, AioConfig(**settings, proxies={})
