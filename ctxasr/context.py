@@ -173,6 +173,17 @@ async def compute(
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     turn, before = to_turn_text(reading.result()), following.result()
+    return await extend(turn, before, encoder)
+
+
+async def extend(
+    turn: TurnText, before: ContextEmbedding | None, encoder: ContextEncoder
+) -> ContextEmbedding:
+    """The context after `turn`, given the dialogue's context before it.
+
+    Raises:
+        ContextUnavailable: the encoder's answer is of a wrong shape or not finite.
+    """
     if before is not None and before.vectors.shape[1] != encoder.dimensions:
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
@@ -183,6 +194,8 @@ async def compute(
     del phrases[CONTEXT_PHRASES_MAX:]
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
+    if vector.shape != (encoder.dimensions,):
+        raise ContextUnavailable("the encoder's vector is of a wrong shape")
     vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
     return ContextEmbedding(vectors, tuple(phrases), matrix)
 

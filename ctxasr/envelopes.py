@@ -13,7 +13,6 @@ Source of the shapes: the public AVS API reference (SpeechRecognizer, SpeechSynt
 InteractionModel) and the Alexa Skills Kit's Dialog directives. The texts that a service adds travel
 in the namespace `ContextText`, our own.
 """
-# ruff: noqa: D101  (the wire types are those of the AVS reference)
 
 from __future__ import annotations
 
@@ -160,16 +159,23 @@ class UpdateDynamicEntities(Body):
     full_name: ClassVar[str] = "Dialog.UpdateDynamicEntities"
 
     @property
-    def offered(self) -> tuple[str, tuple[str, ...]]:
-        """The kinds, joined by a blank where there are several, and all names with synonyms."""
-        kinds, names = [], []
+    def by_kind(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each kind with its names, synonyms included."""
+        found = []
         for kind in _objects((self.model_extra or {}).get("types")):
-            kinds.append(kind.get("name"))
+            names: list[Any] = []
             for value in _objects(kind.get("values")):
                 for name in _objects([value.get("name")]):
                     synonyms = name.get("synonyms")
                     names += [name.get("value"), *(synonyms if isinstance(synonyms, list) else ())]
-        return " ".join(_texts(kinds)), _texts(names)
+            found.append((" ".join(_texts([kind.get("name")])), _texts(names)))
+        return tuple(found)
+
+    @property
+    def offered(self) -> tuple[str, tuple[str, ...]]:
+        """The kinds, joined by a blank where there are several, and the names of all of them."""
+        kinds = " ".join(kind for kind, _ in self.by_kind if kind)
+        return kinds, _texts([name for _, names in self.by_kind for name in names])
 
 
 class RequestProcessingCompleted(Body):

@@ -39,6 +39,9 @@ class Hypothesis:
     text: str
     score: float = 0.0
 
+    def __repr__(self) -> str:  # none of these shows what was said: a traceback may
+        return f"Hypothesis({len(self.words)} words, {self.score:g})"
+
     @property
     def words(self) -> tuple[str, ...]:
         return tuple(self.text.split())
@@ -54,6 +57,9 @@ class Arc:
     acoustic: float
     posterior: float
 
+    def __repr__(self) -> str:
+        return f"Arc({self.source} -> {self.target})"
+
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
@@ -61,6 +67,9 @@ class Lattice:
 
     times_s: tuple[float, ...]
     arcs: tuple[Arc, ...]
+
+    def __repr__(self) -> str:
+        return f"Lattice({len(self.times_s)} nodes, {len(self.arcs)} arcs)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,9 @@ class Recognition:
     lattice: Lattice | None = None
     phones: tuple[str, ...] = ()
     duration_s: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"Recognition({len(self.hypotheses)} hypotheses, {self.duration_s:g} s)"
 
     @property
     def plain(self) -> str:
@@ -93,6 +105,9 @@ class Phrase:
     signal: str
     kind: str = ""
 
+    def __repr__(self) -> str:
+        return f"Phrase({self.signal})"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -103,6 +118,9 @@ class Change:
     phrase: str
     signal: str
 
+    def __repr__(self) -> str:
+        return f"Change({self.signal})"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -111,3 +129,6 @@ class Result:
     plain_text: str
     text: str
     changes: tuple[Change, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Result({len(self.changes)} changes)"

@@ -31,6 +31,7 @@ from ctxasr.events import (
     SpeechFinished,
     SpeechInterrupted,
     SpeechStarted,
+    UpdateDynamicEntities,
     Utterance,
 )
 from ctxasr.hypotheses import normalise
@@ -46,13 +47,11 @@ from ctxasr.scenario.values import (
 )
 from ctxasr.timing import REPLY_MS_MAX, format_duration, spoken_ms
 
-DYNAMIC_ENTITIES: Final = "Dialog.UpdateDynamicEntities"
-
 _EVENTS: Final = {
     Recognize.full_name: "recognize",
     Utterance.full_name: "utterance",
     Entities.full_name: "entities",
-    DYNAMIC_ENTITIES: "entities",
+    UpdateDynamicEntities.full_name: "entities",
     ScreenList.full_name: "screen",
     ElicitSlot.full_name: "slot",
     Speak.full_name: "speak",
@@ -151,7 +150,7 @@ class _Turn:
             case Reply():
                 self.reply, self.given_ms = body.text, body.duration_in_milliseconds
             case Speak():
-                self.caption = _caption(body.caption)
+                self.caption = body.words or None
             case ExpectSpeech():
                 self.announced = one.record.service_payloads
             case Entities():
@@ -160,8 +159,10 @@ class _Turn:
                 self.screen = list(body.items)
             case ElicitSlot():
                 self.slot = body.slot_to_elicit
-            case _ if header.full_name == DYNAMIC_ENTITIES:
-                return self._add_entities(_dynamic_entities(body.model_extra or {}))
+            case UpdateDynamicEntities():
+                return self._add_entities(
+                    [(kind or "entity", list(names)) for kind, names in body.by_kind]
+                )
             case _:
                 pass
         if name in self.arrivals:
@@ -292,36 +293,5 @@ def _short(names: list[str], lists: int) -> list[str]:
 
 
 def _write(duration_ms: float) -> str:
-    """A duration in whole ms, past 100 s in tenths of a second."""
-    exact = round(duration_ms) if duration_ms < 100_000 else round(duration_ms / 100) * 100
-    return format_duration(exact)
-
-
-def _caption(caption: Any) -> str | None:
-    """The words of Speak.caption: a text, or WebVTT with cue times."""
-    content = caption.get("content") if isinstance(caption, dict) else caption
-    if not isinstance(content, str):
-        return None
-    lines = [line.strip() for line in content.splitlines()]
-    words = [line for line in lines if line and not line.isdecimal() and "-->" not in line]
-    return " ".join(words[1:] if words and words[0].startswith("WEBVTT") else words) or None
-
-
-def _dynamic_entities(payload: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """The (kind, names) of Dialog.UpdateDynamicEntities; synonyms count as names."""
-    found = []
-    for entry in _objects(payload.get("types")):
-        names: list[Any] = []
-        for value in _objects(entry.get("values")):
-            for name in _objects([value.get("name")]):
-                synonyms = name.get("synonyms")
-                names.append(name.get("value"))
-                names += synonyms if isinstance(synonyms, list) else []
-        texts = [name for name in names if isinstance(name, str) and name.strip()]
-        found.append((str(entry.get("name") or "entity"), list(dict.fromkeys(texts))))
-    return found
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """The JSON objects in a list; nothing where the log holds something else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """A duration in whole ms."""
+    return format_duration(round(duration_ms))

@@ -14,17 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ctxasr.app import default_aligner, default_encoder, default_recognizer
-from ctxasr.bias import Bias, emptied, phrases_of
-from ctxasr.context import CONTEXT_PHRASES_MAX, ContextEmbedding
+from ctxasr.bias import Bias, emptied
+from ctxasr.context import extend
 from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
 from ctxasr.evaluate.metrics import word_edits
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Recognition
 from ctxasr.pipeline import bias_in
-from ctxasr.ports import ContextEncoder
 from ctxasr.rescore import Weights, candidates
 from ctxasr.scenario.draw import Drawn, draw
 from ctxasr.scenario.replay import recognise_file
@@ -74,7 +71,7 @@ async def _tune(seed: int, n: int, progress: Callable[[int, int], None]) -> Tuni
     encoder = default_encoder()
     for number, dialogue in enumerate(drawn, start=1):
         heard.append(await _hear(dialogue))
-        contexts.append(await context_of(turn_of(dialogue), encoder))
+        contexts.append(await extend(turn_of(dialogue), None, encoder))
         progress(number, n)
     rng = random.Random(seed)  # noqa: S311
     sets: dict[bool, list[Choices]] = {True: [], False: []}
@@ -130,13 +127,6 @@ def turn_of(dialogue: Drawn) -> TurnText:
         entities=tuple(Entity(dialogue.kind, name) for name in entities),
         screen=dialogue.names if dialogue.on_screen else (),
     )
-
-
-async def context_of(turn: TurnText, encoder: ContextEncoder) -> ContextEmbedding:
-    """The context embedding of a dialogue that consists of `turn` alone, without a store."""
-    phrases = tuple(phrases_of(turn))[:CONTEXT_PHRASES_MAX]
-    vector = await encoder.encode(turn, np.zeros((0, encoder.dimensions), np.float32))
-    return ContextEmbedding(vector[None], phrases, await encoder.embed_phrases(phrases))
 
 
 async def choices_of(recognition: Recognition, bias: Bias, answer: str, *, right: bool) -> Choices:

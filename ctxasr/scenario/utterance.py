@@ -125,11 +125,8 @@ async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognis
     Raises:
         AudioError: the file cannot be read.
     """
-    import numpy as np
-
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
-    from ctxasr.bias import phrases_of
-    from ctxasr.context import CONTEXT_PHRASES_MAX, ContextEmbedding
+    from ctxasr.context import extend
     from ctxasr.pipeline import bias_in
     from ctxasr.rescore import rescore
     from ctxasr.speech.audio import load_samples
@@ -138,10 +135,6 @@ async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognis
     recognition = await default_recognizer().recognize(loaded.samples)
     if context is None:
         return Recognised(recognition, Result(recognition.plain, recognition.plain), loaded.notes)
-    encoder = default_encoder()
-    phrases = list(phrases_of(context))[:CONTEXT_PHRASES_MAX]
-    vector = await encoder.encode(context, np.zeros((0, encoder.dimensions), np.float32))
-    matrix = await encoder.embed_phrases(phrases)
-    embedding = ContextEmbedding(vector[None], tuple(phrases), matrix)  # (d,) -> (1, d)
+    embedding = await extend(context, None, default_encoder())
     result = await rescore(recognition, bias_in(embedding), default_aligner())
     return Recognised(recognition, result, loaded.notes)

@@ -283,7 +283,9 @@ def train_g2p(
         progress(f"epoch {epoch + 1}/{config.epochs}: loss {total / len(batches):.4f}")
     weights = {name: value.numpy().astype(np.float16) for name, value in model.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, out, metadata={"config": json.dumps(asdict(config)), "seed": str(seed)})
+    # One key only: safetensors writes several in an order that changes from run to run.
+    about = json.dumps({**asdict(config), "seed": seed})
+    save_file(weights, out, metadata={"config": about})
     out.chmod(0o644)  # safetensors writes for the owner alone; a package's files are for all
     figures = measure(G2P.load(out), held)
     progress(f"held out: {figures}")

@@ -17,8 +17,8 @@ import soundfile
 
 from ctxasr.report.trace import TurnReport
 from ctxasr.scenario.format import load_scenario
-from ctxasr.scenario.model import Scenario, User
 from ctxasr.scenario.inputs import load_checked
+from ctxasr.scenario.model import Scenario, User
 from ctxasr.scenario.replay import Options, replay_all, run_scenario
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.speak import speak_scenario

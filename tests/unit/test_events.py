@@ -34,7 +34,16 @@ from ctxasr.events import (
     TurnText,
     to_event,
 )
-from ctxasr.hypotheses import PHRASE_CHARS_MAX
+from ctxasr.hypotheses import (
+    PHRASE_CHARS_MAX,
+    Arc,
+    Change,
+    Hypothesis,
+    Lattice,
+    Phrase,
+    Recognition,
+    Result,
+)
 from ctxasr.timing import spoken_ms
 
 SECRET = "wombat sings at noon"
@@ -354,6 +363,11 @@ def test_no_repr_shows_what_was_said() -> None:
     shown += [made, made.payload, turn, turn.entities, turn.entities[0]]
     shown += [Recognize(initiator=SECRET), UpdateDynamicEntities.model_validate({"x": SECRET})]
     shown += [Speak(url="u", format="f", token="t", caption=SECRET)]
+    heard = Hypothesis(SECRET)
+    arc = Arc(0, 1, SECRET, 0.0, 1.0)
+    shown += [heard, Recognition((heard,)), Lattice((0.0, 1.0), (arc,)), arc]
+    change = Change(SECRET, SECRET, SECRET, "reply")
+    shown += [Phrase(SECRET, "reply", SECRET), change, Result(SECRET, SECRET, (change,))]
     assert isinstance(made.payload, Payload)
     for one in shown:
         assert "wombat" not in f"{one!r} {one}", type(one).__name__

@@ -29,7 +29,7 @@ def test_every_phrase_that_stands_is_found_or_covered(
     phrases: list[list[str]], text: list[str]
 ) -> None:
     found = PhraseGraph([" ".join(phrase) for phrase in phrases]).walk(text)
-    covered = set()
+    covered: set[int] = set()
     for hit in found:
         assert text[hit.start : hit.end] == phrases[hit.phrase]
         positions = set(range(hit.start, hit.end))
