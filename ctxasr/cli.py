@@ -224,7 +224,7 @@ def train(
         int | None, typer.Option(help="By default 7; 0 for g2p: those of the shipped weights.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="encoder: optimiser steps, by default 1500.")
+        int | None, typer.Option(min=1, help="encoder: optimiser steps, by default 1700.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="g2p: passes over CMUdict, by default 10.")
