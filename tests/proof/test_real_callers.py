@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from ctxasr.bias import bias_of
 from ctxasr.evaluate.metrics import best_edits, error_rate, relative_change, word_count, word_edits
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition, normalise
 from ctxasr.rescore import rescore
+from ctxasr.speech.phonetics import Ints, distances, encode, pad
+from ctxasr.speech.pronounce import Pronouncer
 
 pytestmark = pytest.mark.proof
 
 SEED = 1
 LIST_SIZES = (2, 10, 100)
+
+Others = Callable[[dict[str, Any], list[str], int, random.Random], list[str]]
+"""Names for a list, none of them the caller's own."""
 
 
 def read(path: Path) -> Any:
@@ -38,13 +44,37 @@ def recognition(turn: dict[str, Any]) -> Recognition:
     return Recognition(tuple(Hypothesis(text, -float(rank)) for rank, text in enumerate(texts)))
 
 
+def random_others(
+    turn: dict[str, Any], people: list[str], size: int, rng: random.Random
+) -> list[str]:
+    return [name for name in rng.sample(people, size) if name != turn["expected"]]
+
+
+class Neighbours:
+    """The names that sound most like a given one."""
+
+    def __init__(self, people: list[str]):
+        self._people, self._sounds = people, Pronouncer()
+        self._table, self._lengths = pad([self._encode(name) for name in people])
+
+    def __call__(
+        self, turn: dict[str, Any], people: list[str], size: int, rng: random.Random
+    ) -> list[str]:
+        far = distances(self._table, self._lengths, self._encode(turn["expected"]))
+        near = [self._people[i] for i in np.argsort(far, kind="stable")[: size + 1]]
+        return [name for name in near if name != turn["expected"]][:size]
+
+    def _encode(self, name: str) -> Ints:
+        return encode((self._sounds.phrase_phones(normalise(name)) or ((),))[0])
+
+
 async def errors(
-    turns: list[dict[str, Any]], people: list[str], size: int, right: bool
+    turns: list[dict[str, Any]], people: list[str], size: int, others: Others, *, right: bool
 ) -> list[int]:
     rng = random.Random(SEED)
     found = []
     for turn in turns:
-        names = [name for name in rng.sample(people, size) if name != turn["expected"]]
+        names = others(turn, people, size, rng)
         if right:
             names = [*names[: size - 1], turn["expected"]]
         phrases = [Phrase(normalise(name), "entities", "name") for name in sorted(names)]
@@ -69,13 +99,15 @@ async def test_a_list_with_the_name_helps_and_one_without_it_hardly_harms(data: 
     rate = error_rate(plain, words, speakers, SEED)
     best = error_rate(oracle, words, speakers, SEED)
     print(f"\nreal callers: n = {len(turns)}, plain {rate}, n-best oracle {best.value:.3f}")
-    for size in LIST_SIZES:
-        changes = {}
-        for right in (True, False):
-            with_list = await errors(turns, people, size, right)
-            changes[right] = relative_change(with_list, plain, speakers, SEED)
-            held = "with" if right else "without"
-            now = error_rate(with_list, words, speakers, SEED).value
-            print(f"  list of {size:3} {held:7} the name: {now:.3f}, {changes[right]}")
-        assert changes[True].value <= -0.30
-        assert changes[False].value <= 0.03
+    for kind, others in (("random", random_others), ("neighbour", Neighbours(people))):
+        for size in LIST_SIZES:
+            changes = {}
+            for right in (True, False):
+                with_list = await errors(turns, people, size, others, right=right)
+                changes[right] = relative_change(with_list, plain, speakers, SEED)
+                held = "with" if right else "without"
+                now = error_rate(with_list, words, speakers, SEED).value
+                print(f"  {kind} list of {size:3} {held:7} the name: {now:.3f}, {changes[right]}")
+            assert changes[True].value <= -0.30
+            # Neighbours without the name are the open problem: printed, not bounded.
+            assert kind == "neighbour" or changes[False].value <= 0.03

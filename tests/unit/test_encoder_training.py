@@ -1,6 +1,5 @@
 """Examples, training and figures on a small generated data folder."""
 
-# ruff: noqa: S311 - seeded generators, no secrets
 from __future__ import annotations
 
 import gzip
