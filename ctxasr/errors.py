@@ -77,3 +77,10 @@ class PayloadUnreadable(StoreError):
 
 class ContextUnavailable(CtxasrError):
     """No context embedding could be had in time."""
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first error of a task group's bundle; any other error is itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -20,7 +20,7 @@ from typing import Final
 
 from rich.console import Console
 
-from ctxasr.errors import CtxasrError, InputError
+from ctxasr.errors import CtxasrError, InputError, first_error
 
 OK: Final = 0
 FAILED: Final = 1
@@ -67,7 +67,7 @@ def say(message: str) -> None:
 
 def exit_code_of(error: BaseException) -> int:
     """Tell people what happened, in one line, and return the exit code for it."""
-    error = _first(error)
+    error = first_error(error)
     debug = os.environ.get(DEBUG_VARIABLE) == "1"
     if debug:
         traceback.print_exception(error)
@@ -132,10 +132,3 @@ def whole_files(target: Path) -> Iterator[Path]:
         yield folder
         for file in sorted(folder.iterdir()):
             file.replace(target / file.name)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first error of a task group's bundle."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -18,6 +18,7 @@ from typing import Final
 
 from ctxasr.app import App, DelayedEncoder, Settings, aws, local
 from ctxasr.context import ContextEmbedding
+from ctxasr.errors import first_error
 from ctxasr.events import ConsistentStatus, Record, to_event
 from ctxasr.hypotheses import Hypothesis, Recognition, normalise
 from ctxasr.pipeline import (
@@ -102,7 +103,8 @@ async def replay_all(
     async with opened as app:
         for scenario in scenarios:
             trace.clear()
-            customer = f"replay-{next(_runs)}"
+            # On a lasting store a second run must not meet the rows of the first.
+            customer = f"replay-{app.ports.process}-{next(_runs)}"
             replaying = _Replay(scenario, app, clock, trace, options, customer)
             async for turn in replaying.turns():
                 yield turn
@@ -129,7 +131,11 @@ class _Replay:
         asked_with: str | None = None
         for index in range(len(self._scenario.turns)):
             messages = TurnMessages(self._scenario, index, self._customer, asked_with)
-            yield await self._turn(messages)
+            try:
+                run = await self._turn(messages)
+            except BaseExceptionGroup as errors:
+                raise first_error(errors) from None
+            yield run
             asked_with = messages.token if self._scenario.expects_speech(index) else None
 
     async def _turn(self, messages: TurnMessages) -> TurnRun:

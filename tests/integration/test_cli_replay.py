@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -205,6 +206,9 @@ def test_an_endpoint_that_is_there_is_used(
     assert server.endpoint.url is not None
     done = command("replay", "--json", "--endpoint-url", server.endpoint.url, asked)
     assert (done.code, done.err) == (0, "")
+    monkeypatch.setattr("ctxasr.scenario.replay._runs", count(1))  # as in a new process
+    again = command("replay", "--json", "--endpoint-url", server.endpoint.url, asked)
+    assert again.code == 0, "the rows of the first run are still there and must not be met"
     monkeypatch.setenv("CTXASR_ENDPOINT_URL", "no url")
     assert "no url" in command("replay", asked).err, "the environment names it as well"
 
