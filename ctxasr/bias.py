@@ -8,7 +8,6 @@ The weights are log probabilities over all phrases and 'none of these', from the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,11 +39,14 @@ _PART_STOP: Final = frozenset(
 )
 _QUESTION_WORDS: Final = frozenset(
     "do did does is are was which what who where when how should would could can shall will i you "
-    "or here there the your my in on at for it sorry okay sure found got and did".split()
+    "or here there the your my in on at for it sorry okay sure found got and".split()
 )
-_NAME_RUN: Final = re.compile(
-    r"[A-Z0-9][\w'&.-]*(?: (?:(?:of|and|the|de|la|&) )?[A-Z0-9][\w'&-]*)*"
-)
+_LINKS: Final = frozenset("of and the de la &".split())
+"""Small words that may stand inside a name, one at a time."""
+_OPENING: Final = "\"'(\u201c\u2018\u00bf\u00a1"
+_CLOSING: Final = "\"'),.;:!?\u201d\u2019"
+_ABBREVIATION_CHARS_MAX: Final = 3
+"""Up to this length a word with a full stop ("St.", "Dr.") goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,7 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     yield from _once(parts, seen)
 
 
-def bias_of(
-    phrases: Sequence[Phrase], logits: NDArray[np.float32], *, generic: bool = True
-) -> Bias:
+def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:
     """Weigh `phrases` by the encoder's `logits`, (phrases + 1,), whose first is 'none of these'.
 
     The generic answers share what 'none of these' gets.
@@ -96,14 +96,13 @@ def bias_of(
         BiasingPhrase(phrase, float(log_prior))
         for phrase, log_prior in zip(phrases, log_priors[1:], strict=True)
     ]
-    if generic:
-        taken = {phrase.text for phrase in phrases}
-        each = float(log_priors[0]) - float(np.log(len(GENERIC_ANSWERS)))
-        weighted += [
-            BiasingPhrase(Phrase(text, GENERIC_SIGNAL), each)
-            for text in GENERIC_ANSWERS
-            if text not in taken
-        ]
+    taken = {phrase.text for phrase in phrases}
+    each = float(log_priors[0]) - float(np.log(len(GENERIC_ANSWERS)))
+    weighted += [
+        BiasingPhrase(Phrase(text, GENERIC_SIGNAL), each)
+        for text in GENERIC_ANSWERS
+        if text not in taken
+    ]
     return Bias(tuple(weighted))
 
 
@@ -127,13 +126,33 @@ def parts_of(name: str, counts: dict[str, int]) -> Iterator[str]:
 
 
 def names_in(text: str) -> Iterator[str]:
-    """Runs of capitalised words that are no question words: 'Meg Jones', 'Meg Bauer'."""
-    for run in _NAME_RUN.finditer(text):
-        words = run.group().rstrip(".").split()
-        while words and words[0].lower().strip("'") in _QUESTION_WORDS:
-            words.pop(0)
-        if words and len(" ".join(words)) >= PART_CHARS_MIN:
-            yield " ".join(words)
+    """Runs of capitalised words that are no question words: 'Meg Jones', 'Barnes and Noble'."""
+    run: list[str] = []
+    link: list[str] = []
+    for token in text.split():
+        opened = token.lstrip(_OPENING)
+        word = opened.rstrip(_CLOSING)
+        if word[:1].isupper() or word[:1].isdigit():
+            run, link = [*run, *link, word], []
+        elif run and not link and word in _LINKS:
+            link = [word]
+        else:
+            yield from _name(run)
+            run, link = [], []
+        ended = opened[len(word) :]
+        if ended and not (ended == "." and len(word) <= _ABBREVIATION_CHARS_MAX):
+            yield from _name(run)
+            run, link = [], []
+    yield from _name(run)
+
+
+def _name(run: list[str]) -> Iterator[str]:
+    """The run without question words at its head, if anything worth naming is left."""
+    while run and run[0].lower() in _QUESTION_WORDS:
+        run = run[1:]
+    name = " ".join(run)
+    if len(name) >= PART_CHARS_MIN:
+        yield name
 
 
 def _once(phrases: Iterator[Phrase] | list[Phrase], seen: set[str]) -> Iterator[Phrase]:

@@ -117,7 +117,7 @@ def replay(
     """
     from ctxasr.report.live import LiveReplay
 
-    checked = _load(paths or [PACKAGED], show_notes=not (as_json or quiet))
+    checked = _load(paths or [PACKAGED], show_notes=not quiet)
     plan = [(scenario.name, len(scenario.turns)) for scenario in checked.scenarios]
     live = LiveReplay(plan, as_json=as_json, quiet=quiet)
     options = _options(endpoint_url, speed=speed, context=not no_context)
@@ -148,7 +148,7 @@ def evaluate(
 
     - `ctxasr evaluate scenarios/`
     """
-    checked = _load(paths, show_notes=False)
+    checked = _load(paths, show_notes=True)
     from ctxasr.report.output import Out, print_json
     from ctxasr.scenario.study import evaluate_scenarios
 

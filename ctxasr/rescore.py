@@ -69,22 +69,15 @@ def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float,
 WITH_PHONE_LOOP: Final = Weights(-2.06, -3.12, -1.0, 2.75, -2.55, 1.21, 1.96)
 WITHOUT_PHONE_LOOP: Final = Weights(-1.93, -4.36, -1.4, 0.0, -2.56, 1.1, 2.22)
 """`ctxasr train --part rescorer --seed 7`: 500 answers, 565 plain word errors; -50% with the
-right context (two-fold cross-validated -47 and -52%), -2% with another dialogue's."""
+right context, -2% with another dialogue's."""
 
 
-async def rescore(
-    recognition: Recognition,
-    bias: Bias,
-    aligner: PhraseAligner,
-    *,
-    with_loop: Weights = WITH_PHONE_LOOP,
-    without_loop: Weights = WITHOUT_PHONE_LOOP,
-) -> Result:
+async def rescore(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Result:
     """The most probable text given what was heard and what the context expects."""
     plain = recognition.plain
     if not bias.phrases or not recognition.hypotheses:
         return Result(plain, plain)
-    weights = with_loop if recognition.phones else without_loop
+    weights = WITH_PHONE_LOOP if recognition.phones else WITHOUT_PHONE_LOOP
     best, chosen = 0.0, None
     for candidate in await candidates(recognition, bias, aligner):
         score = weights.score(candidate.features)
@@ -132,7 +125,7 @@ def edits_outside(recognition: Recognition, match: Match) -> int:
 
 
 def _edits(ours: tuple[str, ...], theirs: tuple[str, ...]) -> int:
-    """Levenshtein distance in words; both are at most a few words long."""
+    """Levenshtein distance in words; long utterances run into the read budget, not into this."""
     row = list(range(len(theirs) + 1))
     for i, word in enumerate(ours, start=1):
         diagonal, row[0] = row[0], i

@@ -2,6 +2,9 @@
 
 expect-speech ------- embedding ------- end of the reply: TimeoutError
                           ^ barge-in: the end moves here
+
+A barge-in that another process handles does not move the end here; the turn's outcome is then what
+its own process makes of it, and the next utterance looks again.
 """
 
 from __future__ import annotations
@@ -75,8 +78,10 @@ class Windows:
                 _shorten(self._open[turn], event.mark.at_ms)
         elif name == Recognize.full_name:
             for other, window in self._open.items():
-                theirs = (other.customer, window.device)
-                if other != turn and theirs == (turn.customer, event.device):
+                theirs = (other.customer, window.device) == (turn.customer, event.device)
+                # A redelivered Recognize of an earlier turn carries its old time: no barge-in.
+                later = event.mark.at_ms > window.deadline.opened_ms
+                if other != turn and theirs and later:
                     _shorten(window, event.mark.at_ms)
 
 

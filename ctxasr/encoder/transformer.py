@@ -139,7 +139,7 @@ class RunningSequence(nn.Module):
 
 
 class ContextModel(nn.Module):
-    """Both towers. All methods take what `WordTable.features` and the pack functions return."""
+    """Both towers. All methods take what `WordTable.words` and the pack functions return."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()

@@ -162,7 +162,7 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     ),
     (
         "torch on the CPU",
-        "pip install torch --index-url https://download.pytorch.org/whl/cpu",
+        "pip install torch, the CPU build, as PyTorch's own page says",
         True,
         _torch,
     ),

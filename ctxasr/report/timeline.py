@@ -29,6 +29,7 @@ PLOT_CELLS_MIN: Final = 20
 """Narrower terminals get lines that wrap."""
 
 TICKS_MAX: Final = 6
+"""Labels of the time axis; more run into each other at 80 columns."""
 
 
 @dataclass(frozen=True, slots=True)

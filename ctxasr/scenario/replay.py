@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -74,7 +74,7 @@ class TurnRun:
 
 
 def run_scenario(path: Path, options: Options | None = None) -> list[TurnReport]:
-    """Replay one scenario file from synchronous code.
+    """Replay one scenario file from synchronous code; settings come from the environment.
 
     Raises:
         ScenarioError, AudioError: the scenario or its audio is wrong.
@@ -83,7 +83,9 @@ def run_scenario(path: Path, options: Options | None = None) -> list[TurnReport]
 
     async def run() -> list[TurnReport]:
         scenario = load_scenario(path)
-        return [turn.report async for turn in replay_all([scenario], options or Options())]
+        used = options or Options(settings=Settings.from_environment())
+        async with aclosing(replay_all([scenario], used)) as turns:
+            return [turn.report async for turn in turns]
 
     return asyncio.run(run())
 
@@ -125,7 +127,7 @@ class _Replay:
         self._scenario, self._clock, self._trace = scenario, clock, trace
         self._options, self._customer = options, customer
         self._recognizer = app.recognizer
-        self._ports = _with_settings(app.ports, scenario, clock)
+        self._ports = _with_settings(app.ports, scenario, clock, options.speed)
 
     async def turns(self) -> AsyncIterator[TurnRun]:
         asked_with: str | None = None
@@ -164,7 +166,8 @@ class _Replay:
         event = to_event(opening, self._ports.payload_ttl_s)
         began_ms = self._clock.now_ms()
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(listen(event, self._ports))
+            with self._trace.on_behalf_of(messages.key):
+                listening = group.create_task(listen(event, self._ports))
             recognition = await self._recognise(messages.index)
             spoken_until_ms = began_ms + 1_000.0 * recognition.duration_s
             left_ms = max(0.0, spoken_until_ms - self._clock.now_ms())
@@ -203,7 +206,7 @@ class _Replay:
             text=result.result.text,
             changes=result.result.changes,
             reason=result.reason,
-            added_ms=result.added_ms,
+            added_ms=result.added_ms / self._options.speed,
             reference=turn.user.says or "",
             points=self._trace.of(messages.key),
             file=str(self._scenario.path),
@@ -289,13 +292,15 @@ async def recognise_file(path: Path, recognizer: Recognizer) -> Recognition:
     return await recognizer.recognize(loaded.samples)
 
 
-def _with_settings(ports: Ports, scenario: Scenario, clock: ReplayClock) -> Ports:
-    """The ports with what the scenario's settings change."""
+def _with_settings(ports: Ports, scenario: Scenario, clock: ReplayClock, speed: float) -> Ports:
+    """The ports with what the scenario's settings change; speed is not for the read budget."""
     settings = scenario.settings
     if settings.payload_ttl_ms is not None:
         ports = replace(ports, payload_ttl_s=round(settings.payload_ttl_ms / 1_000))
-    if settings.read_budget_ms is not None:
-        ports = replace(ports, read_budget_ms=settings.read_budget_ms)
+    budget_ms = settings.read_budget_ms
+    if budget_ms is None:
+        budget_ms = ports.read_budget_ms
+    ports = replace(ports, read_budget_ms=budget_ms * speed)
     if settings.encoder_delay_ms:
         slow = DelayedEncoder(ports.encoder, settings.encoder_delay_ms, clock)
         ports = replace(ports, encoder=slow)

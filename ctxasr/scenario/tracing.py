@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from ctxasr.events import Record, TurnKey
@@ -15,6 +16,8 @@ START_MS: Final = 1_767_225_600_000.0
 
 POINTS_MAX: Final = 10_000
 """Trace points of one scenario; more are dropped."""
+
+_BEHALF: Final[ContextVar[TurnKey | None]] = ContextVar("_BEHALF", default=None)
 
 _STORE_NAMES: Final = {
     "status.open_key": "key", "status.record": "update", "status.claim": "claim",
@@ -88,7 +91,17 @@ class Trace:
             self.add(turn, TracePoint("missed", "context", self._now_ms(), 0.0, facts))
 
     @contextmanager
+    def on_behalf_of(self, turn: TurnKey) -> Iterator[None]:
+        """What tasks that are made in here do for other turns is shown with `turn`."""
+        token = _BEHALF.set(turn)
+        try:
+            yield
+        finally:
+            _BEHALF.reset(token)
+
+    @contextmanager
     def span(self, name: str, turn: TurnKey, **facts: Any) -> Iterator[None]:
+        turn = _BEHALF.get() or turn
         began_ms, missed = self._now_ms(), 1
         try:
             yield

@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -88,7 +89,9 @@ class SoundAligner:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="align")
 
     async def prepare(self, phrases: Sequence[str]) -> None:
-        await self._run(lambda: [self._pronunciations.phrase_phones(text) for text in phrases])
+        # One job a phrase: nobody's utterance waits for another customer's list of names.
+        for phrase in phrases:
+            await self._run(partial(self._pronunciations.phrase_phones, phrase))
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""

@@ -27,6 +27,7 @@ LATTICE_BYTES_MAX: Final = 32_000_000
 """Length of the text; a minute of noisy speech makes some 10 MB."""
 
 LATTICE_ARCS_MAX: Final = 500_000
+"""Arcs of one lattice; a minute of noisy speech has about a tenth."""
 
 _FILLER: Final = re.compile(r"!.*|<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT: Final = re.compile(r"\(\d+\)$")

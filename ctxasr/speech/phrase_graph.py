@@ -2,12 +2,13 @@
 
 Each phrase is a path of words from the root. A hypothesis walks the graph once. Where its next
 word leaves a path, what was begun is cancelled, and the walk goes on from the longest suffix that
-still is the beginning of a phrase; only phrases walked to their end earn their boost.
+still is the beginning of a phrase; only phrases walked to their end are found. What a found phrase
+is worth, the rescorer's log-linear model says: here it becomes a match of cost 0.
 
-    phrases     meg bauer (3.0), bauer (1.0)
-    call meg bauer     begun at "meg", ended at "bauer"           earns 3.0, not 3.0 + 1.0
-    call meg jones     begun at "meg", cancelled at "jones"       earns 0
-    bauer meg          ended at "bauer", begun at "meg", unfinished: cancelled at the end: 1.0
+    phrases            meg bauer, bauer
+    call meg bauer     begun at "meg", ended at "bauer": found, and "bauer" inside it is not
+    call meg jones     begun at "meg", cancelled at "jones": nothing
+    bauer meg          "bauer" found; "meg" begun, unfinished, cancelled at the end
 
 Source: A. Aho and M. Corasick, "Efficient string matching", CACM 1975; as a decoding graph with
 cancellation, the contextual biasing of D. Zhao and others, "Shallow-fusion end-to-end contextual

@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctxasr.app import Settings
 from ctxasr.report.trace import TurnReport
 from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.inputs import load_checked
@@ -28,8 +30,14 @@ from ctxasr.speech.tts import available_voices
 FOLDER = Path(__file__).parents[2] / "scenarios"
 SCENARIOS = {scenario.name: scenario for scenario in load_checked([FOLDER]).scenarios}
 
+PATIENT = Options(settings=Settings(read_budget_ms=5_000))
+"""A busy machine may take longer than 50 ms now and then; `make bench` holds the real budget."""
+
 AUDIO_BYTES_MAX = 3_000_000
 """All sound files together."""
+
+SPOKEN_WITH = {"flite": b"flite-2.2", "festival": b"2.5.0"}
+"""What the programs that made the committed sound say of their version."""
 
 AUDIO_S_MAX = 10.0
 """Longest utterance of a committed scenario."""
@@ -75,7 +83,7 @@ def reports() -> dict[str, list[TurnReport]]:
 
     async def replay() -> dict[str, list[TurnReport]]:
         found: dict[str, list[TurnReport]] = {name: [] for name in SCENARIOS}
-        async for turn in replay_all(SCENARIOS.values(), Options()):
+        async for turn in replay_all(SCENARIOS.values(), PATIENT):
             found[turn.report.scenario].append(turn.report)
         return found
 
@@ -252,9 +260,14 @@ def test_no_sound_is_left_over_and_all_of_it_is_small() -> None:
 @pytest.mark.parametrize("name", ["call_meg", "contacts_first_name"])
 def test_speaking_again_gives_the_same_samples(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
-    missing = {user.voice for user in users(scenario) if user.voice} - set(available_voices())
+    voices = {user.voice for user in users(scenario) if user.voice}
+    missing = voices - set(available_voices())
     if missing:
         pytest.skip(f"not installed: {', '.join(sorted(missing))}")
+    for program in sorted({voice.partition(":")[0] for voice in voices}):
+        told = subprocess.run([program, "--version"], capture_output=True, check=False).stdout
+        if SPOKEN_WITH[program] not in told:
+            pytest.skip(f"another version of {program} than the one that spoke the scenarios")
     copy = load_scenario(shutil.copy(scenario.path, tmp_path), need_audio=False)
     assert all(spoken.made for spoken in speak_scenario(copy.path))
     for index in range(len(scenario.turns)):

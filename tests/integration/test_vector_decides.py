@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ctxasr.app import Settings
 from ctxasr.context import ContextEmbedding
 from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.replay import Options, TurnRun, replay_all
 from ctxasr.scenario.study import text_under
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
+PATIENT = Options(settings=Settings(read_budget_ms=5_000))
 PAIR = ("context_decides_carrie", "context_decides_kerry")
 
 
@@ -25,7 +27,7 @@ def answers() -> dict[str, TurnRun]:
 
     async def run() -> dict[str, TurnRun]:
         scenarios = [load_scenario(SCENARIOS / f"{name}.scenario.yaml") for name in PAIR]
-        async with aclosing(replay_all(scenarios, Options())) as runs:
+        async with aclosing(replay_all(scenarios, PATIENT)) as runs:
             return {run.report.scenario: run async for run in runs if run.report.turn == 2}
 
     return asyncio.run(run())

@@ -44,7 +44,7 @@ def test_the_installed_wheel_replays_its_example(wheel: Path, tmp_path: Path) ->
     done = subprocess.run(
         [sys.executable, "-m", "ctxasr", "replay", "--json"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(target)},
+        env={**os.environ, "PYTHONPATH": str(target), "CTXASR_READ_BUDGET_MS": "5000"},
         capture_output=True,
         text=True,
         check=True,

@@ -47,6 +47,15 @@ def test_the_reply_names_what_no_service_listed() -> None:
     assert signals == {"reply"}
 
 
+def test_names_of_any_alphabet_and_with_small_words_inside() -> None:
+    reply = (
+        "Is it Émile Zola, Zoë Ångström, Barnes and Noble or St. James? I can call 24 Hour Fitness."
+    )
+    assert list(names_in(reply)) == [
+        "Émile Zola", "Zoë Ångström", "Barnes and Noble", "St James", "24 Hour Fitness",
+    ]  # fmt: skip
+
+
 def test_question_words_are_no_names() -> None:
     assert list(names_in("Do you mean it? Should I? Which one? OK")) == []
 

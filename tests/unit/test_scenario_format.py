@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from ctxasr.errors import ScenarioError
 from ctxasr.hypotheses import N_BEST_MAX
@@ -229,7 +230,7 @@ def test_the_schema_is_the_one_checked_in_and_agrees_with_the_models() -> None:
     assert (SCENARIOS / SCHEMA_FILE).read_text(encoding="utf-8") == schema_text(), (
         "the format changed: python -m ctxasr.scenario.schema > scenarios/scenario.schema.json"
     )
-    validator = pytest.importorskip("jsonschema").Draft202012Validator(scenario_schema())
+    validator = Draft202012Validator(scenario_schema())
     for text in (EXAMPLE, FULL, *(p.read_text() for p in SCENARIOS.glob("*.scenario.yaml"))):
         assert not list(validator.iter_errors(parse_source(text).value))
     for bad in ("barge_in: 3", "expct: {}", "deliver: [rply]", "screen:", "expect: {text: 1}"):
