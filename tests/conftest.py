@@ -7,14 +7,17 @@ seconds takes no time at all, and a test that waits for nothing fails at once in
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import pytest
 
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, Record, TurnKey, TurnText, to_event
@@ -304,3 +307,15 @@ async def check_plain(world: World, opening: Record = ANSWER, **changes: Any) ->
     assert (result.context, result.added_ms) == (ContextState.MISSED, 0.0), result.reason
     assert result.result.text == result.result.plain_text == "power"
     assert result.result.changes == ()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of the evaluation data (CTXASR_DATA); without it CI fails and others skip."""
+    folder = Path(os.environ.get("CTXASR_DATA", ""))
+    if not os.environ.get("CTXASR_DATA") or not folder.is_dir():
+        reason = "CTXASR_DATA does not name the folder of the evaluation data"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
