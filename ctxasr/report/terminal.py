@@ -155,7 +155,9 @@ def _failure(failure: Failure, file: str, glyphs: Glyphs) -> tuple[str, Text]:
 
 
 def _summary(reports: Sequence[TurnReport], glyphs: Glyphs) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False, safe_box=True)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False, safe_box=True, padding=(0, 1, 0, 0)
+    )
     rows = [
         (_clean(name), list(turns))
         for (name, _), turns in groupby(reports, key=lambda report: (report.scenario, report.file))
