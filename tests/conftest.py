@@ -7,14 +7,16 @@ seconds takes no time at all, and a test that waits for nothing fails at once in
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import selectors
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -319,3 +321,38 @@ def data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def turns(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `ctxasr ...` in this process: torch and the recogniser are loaded once for all tests."""
+    monkeypatch.delenv("CTXASR_DEBUG", raising=False)
+    monkeypatch.delenv("CTXASR_DATA", raising=False)
+
+    def run(*arguments: object) -> Done:
+        from ctxasr import cli
+
+        monkeypatch.setattr(sys, "argv", ["ctxasr", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return run

@@ -7,14 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from conftest import Command
 
-from ctxasr import cli
 from ctxasr.store.local import LocalAws
 
 ROOT = Path(__file__).parents[2]
@@ -42,38 +41,6 @@ turns:
     reply: {text: Which one?, duration: 220s}
   - user: {hypotheses: [power]}
 """
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def turns(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `ctxasr ...` in this process: torch and the recogniser are loaded once for all tests."""
-    monkeypatch.delenv("CTXASR_DEBUG", raising=False)
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ctxasr", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

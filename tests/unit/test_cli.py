@@ -6,14 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import typer
+from conftest import Command
 
 from ctxasr import cli
 from ctxasr.errors import MissingPart, StoreUnavailable
@@ -23,35 +24,6 @@ from ctxasr.scenario.example import EXAMPLE
 
 ROOT = Path(__file__).parents[2]
 SOUND = ROOT / "tests" / "data" / "kitchen_lights.flac"
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `ctxasr ...` in this process, by its entry point."""
-    monkeypatch.delenv("CTXASR_DEBUG", raising=False)
-    monkeypatch.delenv("CTXASR_DATA", raising=False)
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ctxasr", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return run
 
 
 def process(
