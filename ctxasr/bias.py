@@ -22,9 +22,10 @@ GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
 
 GENERIC_ANSWERS: Final = (
-    "yes", "no", "yeah", "nope", "yes please", "no thanks", "okay", "sure", "cancel", "stop",
-    "never mind", "go back", "the first one", "the second one", "the third one", "the last one",
-    "neither", "none of them", "something else", "i don't know", "repeat that",
+    "yes", "no", "yeah", "nope", "yes please", "no thanks", "no thank you", "okay", "sure",
+    "cancel", "stop", "never mind", "go back", "the first one", "the second one", "the third one",
+    "the last one", "neither", "none of them", "something else", "i don't know", "i do not know",
+    "repeat that",
 )  # fmt: skip
 """They compete with the names: without them a 'no thanks' is taken for whatever sounds nearest."""
 

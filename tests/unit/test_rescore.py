@@ -66,6 +66,21 @@ async def test_a_generic_answer_competes(aligner: SoundAligner) -> None:
     assert (await rescore(recognition, bias, aligner)).text == "no thanks"
 
 
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("no thank you", "N OW TH AE NG K Y UW"),
+        ("no thank you so much", "N OW TH AE NG K Y UW S OW M AH CH"),
+        ("i do not know", "AY D UW N AA T N OW"),
+    ],
+)
+async def test_a_generic_answer_is_no_part_of_another(
+    aligner: SoundAligner, text: str, phones: str
+) -> None:
+    recognition = heard(text, text.replace("thank you", "thanks you"), phones=phones)
+    assert (await rescore(recognition, emptied(), aligner)).text == text
+
+
 async def test_words_beside_the_phrase_stay(aligner: SoundAligner) -> None:
     recognition = heard("call the hour please", phones="K AO L B AW ER P L IY Z")
     assert (await rescore(recognition, CONTACTS, aligner)).text == "call bauer please"
