@@ -82,7 +82,7 @@ def test_version_and_no_command(command: Command) -> None:
 
 def test_the_limits_of_speed_are_those_of_replay(command: Command) -> None:
     limits = (replay_room.SPEED_MIN, replay_room.SPEED_MAX)
-    assert limits == (cli.SPEED_MIN, cli.SPEED_MAX)
+    assert limits == (cli.dialogue.SPEED_MIN, cli.dialogue.SPEED_MAX)
     assert command("replay", "--speed", "0.09", "x").code == 2
     assert "does not exist" in command("replay", "--speed", "0.1", "x").err
     assert command("replay", "--speed", "100.1", "x").code == 2

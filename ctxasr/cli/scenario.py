@@ -1,6 +1,6 @@
 """`ctxasr scenario ...`: write, speak, import, check and draw scenario files.
 
-As in `ctxasr.cli`, what a command needs is imported inside it.
+What a command needs is imported inside it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 
+from ctxasr.cli.shared import Paths
 from ctxasr.errors import InputError
 
 scenario = typer.Typer(
     help="Write, speak, import, check and draw scenario files.", no_args_is_help=True
 )
-
-Paths = Annotated[list[Path], typer.Argument(help="Scenario files, or folders with them.")]
 
 
 @scenario.command("new")

@@ -1,0 +1,133 @@
+"""`ctxasr replay`, `evaluate` and `recognise`: dialogues, and what becomes of their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ctxasr.cli.shared import AsJson, EndpointUrl, Paths, bar, load, options, stoppable
+
+if TYPE_CHECKING:
+    from ctxasr.report.live import LiveReplay
+    from ctxasr.scenario.inputs import Checked
+    from ctxasr.scenario.replay import Options
+
+PACKAGED: Final = Path(__file__).parents[1] / "scenario" / "packaged"
+"""The example that comes with the package: what `ctxasr replay` plays without a PATH."""
+
+SPEED_MIN: Final = 0.1
+SPEED_MAX: Final = 100.0
+"""As in `scenario.replay`, which is too heavy to import for `--help`."""
+
+
+def replay(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Scenario files or folders; without one the packaged example."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a turn on stdout, nothing else there.")
+    ] = False,
+    no_context: Annotated[
+        bool, typer.Option("--no-context", help="Compute contexts, but do not use them.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=SPEED_MIN, max=SPEED_MAX, help="How fast compute windows pass.")
+    ] = 1.0,
+    endpoint_url: EndpointUrl = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Only the scenarios that failed, and the summary.")
+    ] = False,
+) -> None:
+    """Replay scenarios end to end and show the time line of each turn.
+
+    The exit code is 0 if every expectation held, 1 if one failed, 2 for a wrong scenario.
+
+    - `ctxasr replay scenarios/`
+    - `ctxasr replay --json scenarios/call_meg.scenario.yaml`
+    - `ctxasr replay --no-context scenarios/call_meg.scenario.yaml`
+    """
+    from ctxasr.report.live import LiveReplay
+
+    checked = load(paths or [PACKAGED], show_notes=not quiet)
+    plan = [(scenario.name, len(scenario.turns)) for scenario in checked.scenarios]
+    live = LiveReplay(plan, as_json=as_json, quiet=quiet)
+    chosen = options(endpoint_url, speed=speed, context=not no_context)
+    with stoppable(live.how_far), live:
+        asyncio.run(_replay(checked, chosen, live))
+    live.finish()
+    if not live.passed:
+        raise typer.Exit(1)
+
+
+async def _replay(checked: Checked, options: Options, live: LiveReplay) -> None:
+    from ctxasr.scenario.replay import replay_all
+
+    # If printing fails, the server and its clients still end in order.
+    async with aclosing(replay_all(checked.scenarios, options)) as runs:
+        async for run in runs:
+            live.take(run.report)
+
+
+def evaluate(
+    paths: Paths,
+    as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the other contexts.")] = 7,
+    endpoint_url: EndpointUrl = None,
+) -> None:
+    """Count word errors of follow-up turns: plain, context emptied, another's, with context.
+
+    - `ctxasr evaluate scenarios/`
+    """
+    checked = load(paths, show_notes=True)
+    from ctxasr.report.output import Out, print_json
+    from ctxasr.scenario.study import evaluate_scenarios
+
+    with (
+        stoppable(lambda: "no figures, for not all turns were replayed"),
+        bar("turns") as progress,
+    ):
+        study = asyncio.run(
+            evaluate_scenarios(
+                checked.scenarios, options(endpoint_url), seed=seed, progress=progress
+            )
+        )
+    if as_json:
+        print_json(study.to_json())
+    else:
+        study.render(Out())
+
+
+# ---------------------------------------------------------------- recognise
+
+
+def recognise(
+    audio: Annotated[Path, typer.Argument(help="One utterance: FLAC, WAV or OGG.")],
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML or JSON: what was asked, {utterance, reply, entities, screen, slot}.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    nbest: Annotated[int, typer.Option(min=0, max=50, help="Hypotheses to show.")] = 0,
+) -> None:
+    """Recognise one utterance, under what the assistant had just asked if that is given.
+
+    - `ctxasr recognise bauer.flac`
+    - `ctxasr recognise bauer.flac --context asked.yaml --nbest 5`
+    """
+    from ctxasr.report.output import Out, print_json
+    from ctxasr.scenario.utterance import load_context, print_recognised, recognise_utterance
+
+    before = None if context is None else load_context(context)
+    found = asyncio.run(recognise_utterance(audio, before))
+    if as_json:
+        print_json(found.to_json(nbest))
+    else:
+        print_recognised(found, Out(), nbest)
