@@ -28,6 +28,7 @@ from ctxasr.pipeline import PAYLOAD_TTL_S, READ_BUDGET_MS, Ports
 from ctxasr.ports import (
     Clock,
     ContextEncoder,
+    Embedder,
     EventStore,
     Matrix,
     PayloadVault,
@@ -36,10 +37,14 @@ from ctxasr.ports import (
     Telemetry,
     Vector,
 )
+from ctxasr.store.clients import KEY_ALIAS
 from ctxasr.trigger import GRACE_MS
 
 TABLE_PREFIX: Final = "ctxasr"
 """Before the names of both tables."""
+
+PAYLOAD_TTL_S_MIN: Final = 10
+"""Less would be eaten by the margin for clocks that disagree."""
 
 AWS: Final = "aws"
 """The `endpoint_url` of DynamoDB itself, in the region of the usual AWS settings."""
@@ -52,6 +57,8 @@ class Settings:
     endpoint_url: str | None = None
     kms_endpoint_url: str | None = None
     region: str | None = None
+    kms_key: str = KEY_ALIAS
+    kms_previous_keys: tuple[str, ...] = ()
     table_prefix: str = TABLE_PREFIX
     payload_ttl_s: int = PAYLOAD_TTL_S
     read_budget_ms: float = READ_BUDGET_MS
@@ -60,7 +67,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """CTXASR_ENDPOINT_URL, CTXASR_TABLE_PREFIX, CTXASR_PAYLOAD_TTL_S, CTXASR_READ_BUDGET_MS.
+        """The variables that begin with CTXASR_, as the README lists them.
 
         Raises:
             InputError: a number is none, or out of range.
@@ -72,16 +79,19 @@ class Settings:
                 or get("AWS_ENDPOINT_URL_DYNAMODB")
                 or get("AWS_ENDPOINT_URL"),
                 kms_endpoint_url=get("CTXASR_KMS_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_KMS"),
+                kms_key=get("CTXASR_KMS_KEY") or KEY_ALIAS,
+                kms_previous_keys=tuple(get("CTXASR_KMS_PREVIOUS_KEYS", "").split()),
                 table_prefix=get("CTXASR_TABLE_PREFIX", TABLE_PREFIX),
                 payload_ttl_s=int(get("CTXASR_PAYLOAD_TTL_S", PAYLOAD_TTL_S)),
                 read_budget_ms=float(get("CTXASR_READ_BUDGET_MS", READ_BUDGET_MS)),
             )
         except ValueError:
             settings = cls(payload_ttl_s=0)
-        if settings.payload_ttl_s < 1 or not 0 <= settings.read_budget_ms < math.inf:
+        lives = settings.payload_ttl_s >= PAYLOAD_TTL_S_MIN
+        if not (lives and 0 <= settings.read_budget_ms < math.inf):
             raise InputError(
-                "CTXASR_PAYLOAD_TTL_S must be a whole number from 1, CTXASR_READ_BUDGET_MS a "
-                "number from 0"
+                f"CTXASR_PAYLOAD_TTL_S must be a whole number from {PAYLOAD_TTL_S_MIN}, "
+                "CTXASR_READ_BUDGET_MS a number from 0"
             )
         return settings
 
@@ -117,6 +127,10 @@ class DelayedEncoder:
     def dimensions(self) -> int:
         return self._encoder.dimensions
 
+    @property
+    def model(self) -> str:
+        return self._encoder.model
+
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
         await asyncio.sleep(self._clock.timer_s(self._delay_ms))
         return await self._encoder.encode(turn, past)
@@ -146,6 +160,15 @@ class Traced:
                 return await method(*args, **kwargs)
 
         return call
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models this process loads: a recording function has none, and an `embedder` instead."""
+
+    encoder: bool = True
+    aligner: bool = True
+    embedder: Embedder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,38 +209,50 @@ def default_aligner() -> PhraseAligner:
 
 @asynccontextmanager
 async def aws(
-    settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    telemetry: Telemetry | None = None,
+    models: Models | None = None,
+    set_up: bool = True,
 ) -> AsyncIterator[App]:
-    """The pipeline over DynamoDB and KMS; makes tables and key where they are missing.
+    """The pipeline over DynamoDB and KMS; with `set_up` it makes tables and key that are missing.
 
     Raises:
         StoreUnavailable: the endpoint does not answer; its message names it.
     """
-    from ctxasr.store.local import Endpoint, clients, ensure_key, ensure_tables
-    from ctxasr.store.schema import Tables
+    from ctxasr.store.clients import Endpoint, clients
 
     url = None if settings.endpoint_url == AWS else settings.endpoint_url
     endpoint = Endpoint(url, settings.kms_endpoint_url, settings.region)
-    tables = Tables.named(settings.table_prefix)
     async with clients(endpoint) as (dynamodb, kms):
-        await ensure_tables(dynamodb, tables)
-        await ensure_key(kms)
-        yield _compose(settings, dynamodb, kms, clock, telemetry)
+        if set_up:
+            from ctxasr.store.local import ensure_key, ensure_tables
+            from ctxasr.store.schema import Tables
+
+            await ensure_tables(dynamodb, Tables.named(settings.table_prefix))
+            await ensure_key(kms, settings.kms_key)
+        yield _compose(settings, dynamodb, kms, clock, telemetry, models or Models())
 
 
 @asynccontextmanager
 async def local(
-    settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    telemetry: Telemetry | None = None,
+    models: Models | None = None,
 ) -> AsyncIterator[App]:
     """The pipeline over a DynamoDB and KMS server that lives as long as this context."""
-    from ctxasr.store.local import LocalAws, clients
+    from ctxasr.store.clients import clients
+    from ctxasr.store.local import LocalAws
     from ctxasr.store.schema import Tables
 
     async with (
-        LocalAws(Tables.named(settings.table_prefix)) as server,
+        LocalAws(Tables.named(settings.table_prefix), settings.kms_key) as server,
         clients(server.endpoint) as (dynamodb, kms),
     ):
-        yield _compose(settings, dynamodb, kms, clock, telemetry)
+        yield _compose(settings, dynamodb, kms, clock, telemetry, models or Models())
 
 
 def _compose(
@@ -226,25 +261,28 @@ def _compose(
     kms: Any,
     clock: Clock | None,
     telemetry: Telemetry | None,
+    models: Models,
 ) -> App:
     from ctxasr.store.dynamodb import DynamoEventStore
-    from ctxasr.store.local import KEY_ALIAS
     from ctxasr.store.schema import Tables
     from ctxasr.store.vault import KmsVault
 
     clock, tables = clock or SystemClock(), Tables.named(settings.table_prefix)
     store: EventStore = DynamoEventStore(dynamodb, tables, clock)
-    vault: PayloadVault = KmsVault(dynamodb, kms, tables, KEY_ALIAS, clock)
+    vault: PayloadVault = KmsVault(
+        dynamodb, kms, tables, settings.kms_key, clock, previous_keys=settings.kms_previous_keys
+    )
     if telemetry is not None:
         store = cast(EventStore, Traced(store, "status", telemetry))
         vault = cast(PayloadVault, Traced(vault, "payload", telemetry))
     ports = Ports(
         store=store,
         vault=vault,
-        encoder=default_encoder(settings.encoder_weights),
-        aligner=default_aligner(),
         clock=clock,
         telemetry=telemetry or Silence(),
+        encoder=default_encoder(settings.encoder_weights) if models.encoder else None,
+        aligner=default_aligner() if models.aligner else None,
+        embedder=models.embedder,
         process=secrets.token_hex(8),
         payload_ttl_s=settings.payload_ttl_s,
         read_budget_ms=settings.read_budget_ms,

@@ -20,24 +20,14 @@ from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
     ConsistentStatus,
     Entity,
-    ExpectSpeech,
     Outcome,
     Payload,
     PayloadKind,
-    PayloadRef,
     Recognize,
-    Reply,
-    Speak,
-    SpeechFinished,
-    SpeechInterrupted,
-    SpeechStarted,
-    TurnKey,
     TurnText,
-    short_hash,
 )
 from ctxasr.hypotheses import Phrase
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
-from ctxasr.timing import Deadline, compute_window
 
 TURNS_KEPT: Final = 20
 """Turn vectors in a running sequence; older ones are dropped."""
@@ -45,7 +35,7 @@ TURNS_KEPT: Final = 20
 CONTEXT_PHRASES_MAX: Final = 300
 """Phrases in one context embedding: at 128 dimensions of 2 bytes within DynamoDB's item limit."""
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 HALF_MAX: Final = 65_504.0
 """The largest 16-bit float: phrase rows are stored as such."""
@@ -56,7 +46,8 @@ class ContextEmbedding:
     """What the next utterance is rescored with.
 
     `vectors` (turns, d), oldest first; `phrases` newest turn first; `phrase_matrix`
-    (phrases + 1, d), row 0 for 'none of these'; `computed_ms` is how long it took.
+    (phrases + 1, d), row 0 for 'none of these'; `model` names the encoder's weights;
+    `computed_ms` is how long it took, `computed_at_ms` when it was done, since 1970.
 
     Raises:
         ContextUnavailable: these do not fit together, pass a limit, or are not finite.
@@ -65,7 +56,9 @@ class ContextEmbedding:
     vectors: Matrix
     phrases: tuple[Phrase, ...]
     phrase_matrix: Matrix
+    model: str = ""
     computed_ms: float = 0.0
+    computed_at_ms: float = 0.0
 
     def __post_init__(self) -> None:
         turns, dimensions = self.vectors.shape  # (turns, d)
@@ -97,7 +90,8 @@ class ContextEmbedding:
             vectors=self.vectors.astype(np.float32),
             phrases=np.frombuffer(phrases.encode(), dtype=np.uint8),
             phrase_matrix=self.phrase_matrix.astype(np.float16),
-            computed_ms=np.array(self.computed_ms),
+            model=np.array(self.model),
+            computed=np.array([self.computed_ms, self.computed_at_ms]),
         )
         return buffer.getvalue()
 
@@ -117,40 +111,14 @@ class ContextEmbedding:
                     vectors=arrays["vectors"],
                     phrases=tuple(Phrase(*fields) for fields in phrases),
                     phrase_matrix=arrays["phrase_matrix"].astype(np.float32),
-                    computed_ms=float(arrays["computed_ms"]),
+                    model=str(arrays["model"]),
+                    computed_ms=float(arrays["computed"][0]),
+                    computed_at_ms=float(arrays["computed"][1]),
                 )
         except ContextUnavailable:
             raise
         except Exception:  # zipfile, zlib and numpy know a dozen ways to say it
             raise ContextUnavailable("context embedding is damaged") from None
-
-
-def context_ref(turn: TurnKey, process: str, began_ms: float) -> PayloadRef:
-    """A place of its own for each attempt, so that no attempt overwrites what another settled.
-
-    A redelivery in another process may embed the same turn at the same time: both store, one
-    settles with its reference, and only that one is ever read.
-    """
-    attempt = f"{turn.interaction} {process} {began_ms!r}"
-    return PayloadRef(PayloadKind.CONTEXT, short_hash(attempt))
-
-
-def window_of(status: ConsistentStatus) -> Deadline:
-    """The compute window of a turn that expects speech, on the clock of its records."""
-
-    def at(*names: str) -> float | None:
-        marks = [mark for mark in map(status.mark, names) if mark is not None]
-        return min((float(mark.at_ms) for mark in marks), default=None)
-
-    expect = at(ExpectSpeech.full_name)
-    assert expect is not None, "asked of turns that expect speech"
-    reply = status.mark(Reply.full_name) or status.mark(Speak.full_name)
-    return compute_window(
-        expect_speech_ms=expect,
-        reply_began_ms=at(SpeechStarted.full_name) or at(Speak.full_name),
-        reply_ms=float(reply.number or 0) if reply is not None else 0.0,
-        reply_ended_ms=at(SpeechFinished.full_name, SpeechInterrupted.full_name),
-    )
 
 
 async def compute(
@@ -184,7 +152,10 @@ async def extend(
     Raises:
         ContextUnavailable: the encoder's answer is of a wrong shape or not finite.
     """
-    if before is not None and before.vectors.shape[1] != encoder.dimensions:
+    if before is not None and (before.model, before.vectors.shape[1]) != (
+        encoder.model,
+        encoder.dimensions,
+    ):
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
     phrases = list(phrases_of(turn))
@@ -197,7 +168,7 @@ async def extend(
     if vector.shape != (encoder.dimensions,):
         raise ContextUnavailable("the encoder's vector is of a wrong shape")
     vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
-    return ContextEmbedding(vectors, tuple(phrases), matrix)
+    return ContextEmbedding(vectors, tuple(phrases), matrix, encoder.model)
 
 
 async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:

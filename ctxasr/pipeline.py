@@ -1,33 +1,40 @@
-"""on_event and on_utterance: the stages put together, and nothing else.
+"""What every event of an interaction goes through: the stages put together, and nothing else.
 
-on_event       record -> decide -> claim, compute, settle | discard
-listen         while the customer speaks: find the turn that asked, and its context
-on_utterance   hypotheses + context -> text, within the read budget; else the plain text
+on_event       record -> decide -> claim, embed, settle | discard
+sweep          settle what no event will settle any more
+
+The answer's half is in `ctxasr.answer`. Recording alone loads neither numpy nor any model.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Final
 
-from ctxasr.bias import Bias, bias_of
-from ctxasr.context import ContextEmbedding, compute, context_ref, fetch, window_of
+from ctxasr.errors import ContextUnavailable
 from ctxasr.events import (
     ConsistentStatus,
-    Event,
+    EventKey,
     Outcome,
+    PayloadKind,
+    PayloadRef,
     Record,
     TurnKey,
+    short_hash,
     to_event,
 )
-from ctxasr.hypotheses import Recognition, Result
-from ctxasr.ports import Clock, ContextEncoder, EventStore, PayloadVault, PhraseAligner, Telemetry
+from ctxasr.ports import (
+    Clock,
+    ContextEncoder,
+    Embedder,
+    EventStore,
+    PayloadVault,
+    PhraseAligner,
+    Telemetry,
+)
 from ctxasr.record import record as record_event
-from ctxasr.rescore import rescore
 from ctxasr.trigger import GRACE_MS, Decision, decide, discard, expects_speech
-from ctxasr.windows import Windows
+from ctxasr.windows import Windows, window_of
 
 READ_BUDGET_MS: Final = 50.0
 """Fetching, retrieval and rescoring share this, counted from the recogniser's result."""
@@ -36,24 +43,20 @@ PAYLOAD_TTL_S: Final = 3_600
 """How long texts and contexts live."""
 
 
-class ContextState(StrEnum):
-    """What an utterance could use of the turn before it."""
-
-    HIT = "hit"
-    MISSED = "missed"
-    NONE = "none"
-
-
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What the pipeline stands on, chosen by `app`."""
 
     store: EventStore
     vault: PayloadVault
-    encoder: ContextEncoder
-    aligner: PhraseAligner
     clock: Clock
     telemetry: Telemetry
+    encoder: ContextEncoder | None = None
+    """Without one, and without an `embedder`, turns are settled as missed."""
+    aligner: PhraseAligner | None = None
+    """Without one the plain text stands."""
+    embedder: Embedder | None = None
+    """Embeds in place of `encoder`, in another process."""
     process: str = ""
     """Tells this process from others over the same tables."""
     windows: Windows = field(default_factory=Windows)
@@ -78,7 +81,7 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
     match decide(status, event.key.event):
         case Decision.COMPUTE:
-            return await _settle(status, event.key.event, event.device, ports)
+            return await _settle(status, event.key, event.device, ports)
         case Decision.DISCARD:
             return await discard(status, ports.store, ports.vault)
         case _:
@@ -107,181 +110,96 @@ def _last_ms(status: ConsistentStatus, ports: Ports) -> float:
     return max(last_ms, window_of(status).at_ms) if expects_speech(status) else last_ms
 
 
+async def embed(key: EventKey, device: str, ports: Ports) -> ConsistentStatus | None:
+    """What an `Embedder` does in its own process: embed the turn that `key` has claimed.
+
+    Returns the turn as it is afterwards; None if it has expired. Another's turn stays untouched.
+
+    Raises:
+        StoreUnavailable: perhaps settled; ask again.
+    """
+    status = await ports.store.read(key.turn)
+    if status is None or status.owner != key.event:
+        return status
+    return await _embed_alone(status, key, device, replace(ports, embedder=None))
+
+
 async def _settle(
-    status: ConsistentStatus, event_id: str, device: str, ports: Ports
+    status: ConsistentStatus, key: EventKey, device: str, ports: Ports
 ) -> ConsistentStatus:
     """Claim the turn and, if it is ours, see to it that it is settled."""
-    status = await ports.store.claim(status.turn, event_id)
-    if status.owner != event_id:
-        return status
+    status = await ports.store.claim(status.turn, key.event)
+    return await _embed_alone(status, key, device, ports) if status.owner == key.event else status
+
+
+async def _embed_alone(
+    status: ConsistentStatus, key: EventKey, device: str, ports: Ports
+) -> ConsistentStatus:
+    """Embed a turn that `key` owns, unless that is done or under way.
+
+    Cancelled (Ctrl-C, a Lambda that ends) it settles nothing: the event is not acknowledged, and
+    its redelivery owns the claim and goes on.
+    """
     async with ports.windows.alone(status.turn) as waited:
         if waited:  # for an earlier delivery of this event, which may have failed
             status = await ports.store.read(status.turn) or status
         if status.outcome is not None:
             return status
-        return await _embed(status, event_id, device, ports)
+        deadline = window_of(status)
+        facts = {"at_ms": deadline.opened_ms, "duration_ms": deadline.window_ms}
+        ports.telemetry.point("window", status.turn, **facts)
+        ref = context_ref(status.turn, ports.process, ports.clock.now_ms())
+        try:
+            async with ports.windows.open(status.turn, device, deadline, ports.clock):
+                if ports.embedder is None:
+                    settled = await _embed_here(status, key, ref, ports)
+                else:
+                    settled = await _embed_elsewhere(status, key, device, ports.embedder, ports)
+        except Exception as error:  # late, or the model failed in whatever way: plain stands
+            ports.telemetry.point("missed", status.turn, cause=type(error).__name__)
+            # Where the answer to a settle was lost, this finds the turn embedded and stops.
+            settled = await discard(
+                status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=key.event
+            )
+        if ports.embedder is None and ref not in settled.refs:  # missed, or another was faster
+            await ports.vault.delete(status.turn, [ref])
+        ports.telemetry.point("settled", status.turn, outcome=str(settled.outcome))
+        return settled
 
 
-async def _embed(
-    status: ConsistentStatus, owner: str, device: str, ports: Ports
+async def _embed_here(
+    status: ConsistentStatus, key: EventKey, ref: PayloadRef, ports: Ports
 ) -> ConsistentStatus:
-    """Embed the turn inside its window, or settle it as missed.
+    """Compute the dialogue's context after this turn, store it at `ref`, settle with it."""
+    from ctxasr.context import compute  # numpy, which recording does without
 
-    Cancelled (Ctrl-C, a Lambda that ends) it settles nothing: the event is not acknowledged, and
-    its redelivery owns the claim and goes on.
-    """
-    turn, deadline, began_ms = status.turn, window_of(status), ports.clock.now_ms()
-    ref = context_ref(turn, ports.process, began_ms)
-    ports.telemetry.point("window", turn, at_ms=deadline.opened_ms, duration_ms=deadline.window_ms)
-    try:
-        async with ports.windows.open(turn, device, deadline, ports.clock):
-            with ports.telemetry.span("embed", turn):
-                embedding = await compute(status, ports.store, ports.vault, ports.encoder)
-            embedding = replace(embedding, computed_ms=ports.clock.now_ms() - began_ms)
-            assert status.wrapped_key is not None, "compute has read with it"
-            blob = embedding.to_bytes()
-            await ports.vault.put_blob(status.wrapped_key, turn, ref, blob, status.expires_at_s)
-            settled = await ports.store.settle(turn, Outcome.EMBEDDED, owner=owner, ref=ref)
-    except Exception as error:  # late, or the model failed in whatever way: the plain result stands
-        ports.telemetry.point("missed", turn, cause=type(error).__name__)
-        # Where the answer to a settle was lost, this finds the turn embedded and changes nothing.
-        settled = await discard(
-            status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=owner
-        )
-    if ref not in settled.refs:  # missed, or another attempt was faster
-        await ports.vault.delete(turn, [ref])
+    if ports.encoder is None or status.wrapped_key is None:
+        raise ContextUnavailable("this process has no context encoder, or the turn no data key")
+    turn, began_ms = status.turn, ports.clock.now_ms()
+    with ports.telemetry.span("embed", turn):
+        embedding = await compute(status, ports.store, ports.vault, ports.encoder)
+    now_ms = ports.clock.now_ms()
+    embedding = replace(embedding, computed_at_ms=now_ms, computed_ms=now_ms - began_ms)
+    blob = embedding.to_bytes()
+    await ports.vault.put_blob(status.wrapped_key, turn, ref, blob, status.expires_at_s)
+    return await ports.store.settle(turn, Outcome.EMBEDDED, owner=key.event, ref=ref)
+
+
+async def _embed_elsewhere(
+    status: ConsistentStatus, key: EventKey, device: str, embedder: Embedder, ports: Ports
+) -> ConsistentStatus:
+    await embedder.embed(key, device)
+    settled = await ports.store.read(status.turn)
+    if settled is None or settled.outcome is None:
+        raise ContextUnavailable("the embedder has not settled the turn")
     return settled
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """What is known of the context while the customer still speaks.
+def context_ref(turn: TurnKey, process: str, began_ms: float) -> PayloadRef:
+    """A place of its own for each attempt, so that no attempt overwrites what another settled.
 
-    `undecided` says that the asking turn was not settled yet: it may be worth another look.
+    A redelivery in another process may embed the same turn at the same time: both store, one
+    settles with its reference, and only that one is ever read.
     """
-
-    state: ContextState
-    asked: TurnKey | None = None
-    context: ContextEmbedding | None = None
-    window_ms: float | None = None
-    reason: str = ""
-    undecided: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UtteranceResult:
-    """The text, and what the context did to it. `added_ms` is what it cost after the plain text."""
-
-    result: Result
-    listening: Listening
-    added_ms: float
-    reason: str
-
-    def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"UtteranceResult({self.context}, {len(self.result.changes)} changes)"
-
-    @property
-    def context(self) -> ContextState:
-        """What this utterance could use."""
-        return self.listening.state
-
-    @property
-    def window_ms(self) -> float | None:
-        """The compute window of the turn that asked."""
-        return self.listening.window_ms
-
-    @property
-    def context_ms(self) -> float | None:
-        """How long its embedding took."""
-        context = self.listening.context
-        return None if context is None else context.computed_ms
-
-
-async def listen(event: Event, ports: Ports) -> Listening:
-    """Find the context for the utterance that `event`, a Recognize, opens; never fails.
-
-    Runs while the customer speaks, so it costs nothing after the recogniser's result.
-    """
-    if event.initiator is None:
-        return Listening(ContextState.NONE, reason="nothing was asked")
-    turn = event.key.turn
-    unknown = Listening(ContextState.MISSED, reason="the asking turn is unknown or expired")
-    try:
-        asked = await ports.store.follow(turn.customer, event.initiator)
-    except Exception as error:
-        return replace(unknown, reason=f"the store failed: {type(error).__name__}")
-    return unknown if asked is None or asked == turn else await _look(asked, ports)
-
-
-async def _look(asked: TurnKey, ports: Ports) -> Listening:
-    """The context that the turn `asked` has left, as far as it is settled; never fails."""
-    found = Listening(ContextState.MISSED, asked, reason="the asking turn is unknown or expired")
-    try:
-        with ports.telemetry.span("fetch", asked):
-            status = await ports.store.read(asked)
-            if status is None:
-                return found
-            found = replace(
-                found,
-                window_ms=window_of(status).window_ms if expects_speech(status) else None,
-                undecided=status.outcome is None,
-                reason=f"the asking turn is {status.outcome or 'not settled yet'}",
-            )
-            if status.outcome is not Outcome.EMBEDDED:
-                return found
-            context = await fetch(status, ports.vault)
-            await ports.aligner.prepare([phrase.text for phrase in context.phrases])
-    except Exception as error:  # whatever is wrong with a context, the plain result stands
-        return replace(found, reason=f"context unreadable: {type(error).__name__}")
-    return replace(found, state=ContextState.HIT, context=context, reason="")
-
-
-def bias_in(context: ContextEmbedding) -> Bias:
-    """What a context embedding says the answer may be."""
-    return bias_of(context.phrases, context.logits())
-
-
-async def on_utterance(
-    listening: Listening | asyncio.Task[Listening],
-    recognition: Recognition,
-    ports: Ports,
-    turn: TurnKey,
-) -> UtteranceResult:
-    """The text of an utterance. Without a context the plain text, to the letter and at once.
-
-    `listening` is what `listen` found, or the task that runs it. Waiting for it, looking once more
-    at an asking turn that was not settled, and rescoring share the read budget.
-    """
-    began_ms = ports.clock.now_ms()
-    plain = Result(recognition.plain, recognition.plain)
-    if isinstance(listening, Listening):
-        known = listening
-    elif listening.done():
-        known = listening.result()
-    else:
-        known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
-    if known.context is None and not known.undecided:
-        return UtteranceResult(plain, known, 0.0, known.reason)
-    result, reason = plain, "read budget exceeded"
-    try:
-        async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):
-            if not isinstance(listening, Listening):
-                known = await listening
-            if known.undecided and known.asked is not None:
-                known = await _look(known.asked, ports)
-            reason = known.reason
-            if known.context is not None:
-                reason = "read budget exceeded"
-                with ports.telemetry.span("rescore", turn, phrases=len(known.context.phrases)):
-                    result = await rescore(recognition, bias_in(known.context), ports.aligner)
-                reason = _why(result)
-    except TimeoutError:
-        known = replace(known, state=ContextState.MISSED)
-    except Exception as error:  # a broken context must never cost the customer the plain result
-        known, reason = replace(known, state=ContextState.MISSED), f"failed: {type(error).__name__}"
-    return UtteranceResult(result, known, ports.clock.now_ms() - began_ms, reason)
-
-
-def _why(result: Result) -> str:
-    named = [f"named by {change.signal}" for change in result.changes]
-    return "; ".join(named) or "nothing that was named sounds like it"
+    attempt = f"{turn.interaction} {process} {began_ms!r}"
+    return PayloadRef(PayloadKind.CONTEXT, short_hash(attempt))

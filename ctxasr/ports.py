@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ctxasr.events import (
     ConsistentStatus,
     Event,
+    EventKey,
     Outcome,
     Payload,
     PayloadRef,
@@ -21,10 +19,16 @@ from ctxasr.events import (
 )
 from ctxasr.hypotheses import Phrase, Recognition
 
-Vector = NDArray[np.float32]
-Matrix = NDArray[np.float32]
-Samples = NDArray[np.int16]
-"""16 kHz, mono."""
+if TYPE_CHECKING:  # loading numpy takes a tenth of a second, and recording needs none
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+    Matrix = NDArray[np.float32]
+    Samples = NDArray[np.int16]
+else:
+    Vector = Matrix = Samples = Any
+"""Arrays of 32-bit floats, (d,) and (n, d); samples are 16-bit, 16 kHz, mono."""
 
 
 class EventStore(Protocol):
@@ -80,6 +84,13 @@ class EventStore(Protocol):
         """The turn that handed out `token` to this customer."""
         ...
 
+    async def forget(self, customer: str) -> int:
+        """Remove every item of the customer, keys with them; how many. 0 proves there are none.
+
+        Removes a bounded number at a time: ask again until it is 0.
+        """
+        ...
+
 
 class PayloadVault(Protocol):
     """The payload table and the data keys: texts go in clear and lie encrypted."""
@@ -114,6 +125,10 @@ class PayloadVault(Protocol):
 
     async def delete(self, turn: TurnKey, refs: Sequence[PayloadRef]) -> None: ...
 
+    async def forget(self, customer: str) -> int:
+        """Remove every row of the customer, as in `EventStore.forget`; cached keys go as well."""
+        ...
+
 
 class ContextEncoder(Protocol):
     """Turns dialogue into vectors. Cancelling the task stops the computation soon."""
@@ -121,6 +136,11 @@ class ContextEncoder(Protocol):
     @property
     def dimensions(self) -> int:
         """d, the length of its vectors."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Names its weights: vectors of two models are never mixed."""
         ...
 
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
@@ -132,6 +152,14 @@ class ContextEncoder(Protocol):
 
         Row 0 stands for 'none of these'.
         """
+        ...
+
+
+class Embedder(Protocol):
+    """Where recording and encoding are apart: the process that has the context encoder."""
+
+    async def embed(self, key: EventKey, device: str) -> None:
+        """Embed and settle the turn that `key` has claimed; the caller has the deadline."""
         ...
 
 

@@ -15,12 +15,41 @@ from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 from ctxasr.errors import LimitExceeded
-from ctxasr.events import Event, Recognize, SpeechFinished, SpeechInterrupted, TurnKey
+from ctxasr.events import (
+    ConsistentStatus,
+    Event,
+    ExpectSpeech,
+    Recognize,
+    Reply,
+    Speak,
+    SpeechFinished,
+    SpeechInterrupted,
+    SpeechStarted,
+    TurnKey,
+)
 from ctxasr.ports import Clock
-from ctxasr.timing import Deadline
+from ctxasr.timing import Deadline, compute_window
 
 WINDOWS_MAX: Final = 10_000
 """Compute windows open at once in one process."""
+
+
+def window_of(status: ConsistentStatus) -> Deadline:
+    """The compute window of a turn that expects speech, on the clock of its records."""
+
+    def at(*names: str) -> float | None:
+        marks = [mark for mark in map(status.mark, names) if mark is not None]
+        return min((float(mark.at_ms) for mark in marks), default=None)
+
+    expect = at(ExpectSpeech.full_name)
+    assert expect is not None, "asked of turns that expect speech"
+    reply = status.mark(Reply.full_name) or status.mark(Speak.full_name)
+    return compute_window(
+        expect_speech_ms=expect,
+        reply_began_ms=at(SpeechStarted.full_name) or at(Speak.full_name),
+        reply_ms=float(reply.number or 0) if reply is not None else 0.0,
+        reply_ended_ms=at(SpeechFinished.full_name, SpeechInterrupted.full_name),
+    )
 
 
 class _Window(NamedTuple):

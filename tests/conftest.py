@@ -21,10 +21,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import pytest
 
+from ctxasr.answer import ContextState, UtteranceResult, listen, on_utterance
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, Record, TurnKey, TurnText, to_event
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
-from ctxasr.pipeline import ContextState, Ports, UtteranceResult, listen, on_event, on_utterance
+from ctxasr.pipeline import Ports, on_event
 from ctxasr.ports import EventStore, Match, Matrix, PayloadVault, Vector
 from ctxasr.store.memory import MemoryEventStore, MemoryVault
 
@@ -89,6 +90,7 @@ class Encoder:
     takes_ms: float = 0.0
     calls: list[str] = field(default_factory=list)
     dimensions: int = 3
+    model: str = "letters"
 
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
         self.calls.append(turn.utterance)

@@ -11,6 +11,7 @@ milliseconds, and sums are added in one order, so that equal turns give equal ve
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,12 +33,12 @@ T = TypeVar("T")
 
 
 class TorchContextEncoder:
-    """Implements `ports.ContextEncoder`. `dimensions` is d; vectors are float32."""
+    """Implements `ports.ContextEncoder`. Vectors are float32; `model` is a hash of the weights."""
 
     def __init__(self, model: ContextModel) -> None:
         """Use `load`, which reads the weights and warms up."""
         self._model = model
-        self.dimensions = model.config.vector
+        self.dimensions, self.model = model.config.vector, _fingerprint(model)
         self._worker = ThreadPoolExecutor(1, "context-encoder", initializer=_one_thread)
 
     @classmethod
@@ -141,3 +142,10 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def _fingerprint(model: ContextModel) -> str:
+    digest = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        digest.update(name.encode() + values.numpy().tobytes())
+    return digest.hexdigest()[:16]

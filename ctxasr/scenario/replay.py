@@ -16,21 +16,13 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from ctxasr.answer import ContextState, Listening, UtteranceResult, listen, on_utterance
 from ctxasr.app import App, DelayedEncoder, Settings, aws, local
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import first_error
 from ctxasr.events import ConsistentStatus, Record, to_event
 from ctxasr.hypotheses import Hypothesis, Recognition, normalise
-from ctxasr.pipeline import (
-    ContextState,
-    Listening,
-    Ports,
-    UtteranceResult,
-    listen,
-    on_event,
-    on_utterance,
-    sweep,
-)
+from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import Recognizer
 from ctxasr.report.trace import TracePoint, TurnReport
 from ctxasr.scenario.expectations import check
@@ -301,7 +293,7 @@ def _with_settings(ports: Ports, scenario: Scenario, clock: ReplayClock, speed: 
     if budget_ms is None:
         budget_ms = ports.read_budget_ms
     ports = replace(ports, read_budget_ms=budget_ms * speed)
-    if settings.encoder_delay_ms:
+    if settings.encoder_delay_ms and ports.encoder is not None:
         slow = DelayedEncoder(ports.encoder, settings.encoder_delay_ms, clock)
         ports = replace(ports, encoder=slow)
     return ports

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
+from ctxasr.answer import bias_in
 from ctxasr.app import default_aligner
 from ctxasr.bias import emptied
 from ctxasr.context import ContextEmbedding
@@ -18,7 +19,6 @@ from ctxasr.errors import DataError
 from ctxasr.evaluate.comparison import Comparison, Item, compare
 from ctxasr.evaluate.metrics import best_edits, word_count, word_edits
 from ctxasr.hypotheses import Recognition
-from ctxasr.pipeline import bias_in
 from ctxasr.rescore import rescore
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.replay import Options, TurnRun, replay_all

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ctxasr.answer import bias_in
 from ctxasr.app import default_aligner, default_encoder, default_recognizer
 from ctxasr.bias import Bias, emptied
 from ctxasr.context import extend
@@ -21,7 +22,6 @@ from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
 from ctxasr.evaluate.metrics import word_edits
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Recognition
-from ctxasr.pipeline import bias_in
 from ctxasr.rescore import Weights, candidates
 from ctxasr.scenario.draw import Drawn, draw
 from ctxasr.scenario.replay import recognise_file

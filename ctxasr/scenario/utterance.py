@@ -125,9 +125,9 @@ async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognis
     Raises:
         AudioError: the file cannot be read.
     """
+    from ctxasr.answer import bias_in
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
     from ctxasr.context import extend
-    from ctxasr.pipeline import bias_in
     from ctxasr.rescore import rescore
     from ctxasr.speech.audio import load_samples
 

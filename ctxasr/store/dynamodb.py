@@ -1,39 +1,30 @@
-"""The event-status table on DynamoDB, and the one place where requests are repeated.
+"""The event-status table on DynamoDB.
 
 Every write is one UpdateItem that changes nothing when it is repeated, so an answer that was lost
 is simply asked for again. The write returns the item as it stands after it, either in its own
 answer (fused: ReturnValues=ALL_NEW, strongly consistent and free) or by a GetItem with
 ConsistentRead after it.
 
-Used of DynamoDB: GetItem, UpdateItem and Query here, PutItem, DeleteItem and BatchGetItem in the
-vault. Every attribute name is aliased.
+Used of DynamoDB: GetItem, UpdateItem, DeleteItem and Query here, PutItem, DeleteItem, Query and
+BatchGetItem in the vault. Every attribute name is aliased.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import tenacity
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as Unreachable
+from botocore.exceptions import ClientError
 
-from ctxasr.errors import LimitExceeded, StoreUnavailable
+from ctxasr.errors import LimitExceeded
 from ctxasr.events import ConsistentStatus, Event, Outcome, PayloadRef, TurnKey
 from ctxasr.store import schema
+from ctxasr.store.caller import Caller, code_of, refused
 from ctxasr.store.schema import Item, Tables
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
-
-ATTEMPTS_MAX: Final = 4
-"""Attempts of one request. The caller's `asyncio.timeout` may end them sooner."""
-
-BACKOFF_FIRST_S: Final = 0.02
-BACKOFF_MAX_S: Final = 0.4
-"""Full jitter: uniform below a bound that doubles from the first to the longest."""
 
 TURNS_MAX: Final = 1000
 """Unsettled turns that one look at a customer returns; the next look finds the rest."""
@@ -42,84 +33,33 @@ QUERY_PAGES_MAX: Final = 400
 QUERY_PAGE_ITEMS: Final = 250
 """100,000 items of one customer, all younger than their expiry."""
 
-ITEM_BYTES_MAX: Final = 409_600
-"""DynamoDB's limit for one item; about 4,000 events of one turn."""
+ERASE_ITEMS_MAX: Final = 1000
+"""Items that one call of `forget` deletes; whoever calls it asks until none is left."""
 
-TRANSIENT: Final = frozenset({
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
-    "Throttling", "TooManyRequestsException", "LimitExceededException", "InternalServerError",
-    "ServiceUnavailable", "RequestTimeout", "TransactionConflictException",
-    "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException",
-})  # fmt: skip
-"""Answers that may be different a moment later; so is every 5xx."""
+ERASE_AT_ONCE: Final = 16
+"""Deletions in flight: other requests of the process shall not wait behind them."""
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
-def code_of(error: ClientError) -> str:
-    """The short name of an error answer."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def is_transient(error: BaseException) -> bool:
-    """Throttled, a fault of the server, or no answer at all."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return code_of(error) in TRANSIENT or status >= 500
-    return isinstance(error, (HTTPClientError, Unreachable, ConnectionError))
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Sends one request, repeats it while that may help; what went wrong is said without quoting.
-
-    The clients' own retries are off (`ctxasr.store.local.clients`): two layers multiply.
-    """
-
-    attempts: int = ATTEMPTS_MAX
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    async def __call__(self, client: Any, operation: str, **request: Any) -> dict[str, Any]:
-        """One operation, by its method's name.
-
-        Raises:
-            StoreUnavailable: no useful answer; a write is perhaps written.
-            ClientError: an answer that repeating would not change.
-        """
-        method = getattr(client, operation)
-        try:
-            async for attempt in tenacity.AsyncRetrying(
-                stop=tenacity.stop_after_attempt(self.attempts),
-                wait=tenacity.wait_random_exponential(BACKOFF_FIRST_S, BACKOFF_MAX_S),
-                retry=tenacity.retry_if_exception(is_transient),
-                sleep=self.sleep,
-                reraise=True,
-            ):
-                with attempt:
-                    answer: dict[str, Any] = await method(**request)
-        except ClientError as error:
-            if not is_transient(error):
-                raise
-            raise self._unavailable(client, operation, code_of(error)) from None
-        except (BotoCoreError, ConnectionError) as error:
-            raise self._unavailable(client, operation, type(error).__name__) from None
-        return answer
-
-    def _unavailable(self, client: Any, operation: str, why: str) -> StoreUnavailable:
-        # Only names: the text of an answer or of a parameter error may quote the request.
-        return StoreUnavailable(
-            f"{client.meta.endpoint_url}: no answer to {operation} ({why}); a reachable endpoint "
-            "and valid AWS settings would be right"
-        )
-
-
-def refused(client: Any, operation: str, error: ClientError) -> StoreUnavailable | LimitExceeded:
-    """The error for an answer that is a plain no; names its code alone, never its text."""
-    code = code_of(error)
-    if code == "ValidationException" and "size" in str(error).lower():
-        return LimitExceeded("ITEM_BYTES_MAX", ITEM_BYTES_MAX, ITEM_BYTES_MAX + 1, "item")
-    hint = "; the tables would have to be made first" if code == "ResourceNotFoundException" else ""
-    return StoreUnavailable(f"{client.meta.endpoint_url} refused {operation} ({code}){hint}")
+async def erase(send: Callable[..., Any], table: str, sort: str, customer: str) -> int:
+    """Delete up to ERASE_ITEMS_MAX items of one customer, oldest key first; how many."""
+    answer = await send(
+        "query",
+        TableName=table,
+        KeyConditionExpression="#c = :c",
+        ProjectionExpression="#c, #s",
+        ExpressionAttributeNames={"#c": schema.CUSTOMER, "#s": sort},
+        ExpressionAttributeValues={":c": {"S": customer}},
+        ConsistentRead=True,
+        Limit=ERASE_ITEMS_MAX,
+    )
+    keys = answer["Items"]
+    for at in range(0, len(keys), ERASE_AT_ONCE):
+        async with asyncio.TaskGroup() as group:
+            for key in keys[at : at + ERASE_AT_ONCE]:
+                group.create_task(send("delete_item", TableName=table, Key=key))
+    return len(keys)
 
 
 class DynamoEventStore:
@@ -230,6 +170,9 @@ class DynamoEventStore:
         if item is None or self._expired(item):
             return None
         return TurnKey(customer, item[schema.TURN]["S"])
+
+    async def forget(self, customer: str) -> int:
+        return await erase(self._send, self._table, schema.INTERACTION, customer)
 
     # ------------------------------------------------------------ inside
 

@@ -1,4 +1,4 @@
-"""DynamoDB and KMS: a server on loopback, clients for any endpoint, set-up of tables and key.
+"""A DynamoDB and KMS server on loopback; set-up of tables and key on any endpoint.
 
     async with LocalAws() as aws, clients(aws.endpoint) as (dynamodb, kms):
         store = DynamoEventStore(dynamodb, aws.tables, clock)
@@ -13,156 +13,23 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import logging
-import os
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
-from ctxasr.errors import InputError, MissingPart, StoreUnavailable
+from ctxasr.errors import MissingPart, StoreUnavailable
+from ctxasr.store.clients import KEY_ALIAS, LOCAL_REGION, NO_FILES, Endpoint, clients
 from ctxasr.store.schema import EXPIRES_AT, Tables
-
-KEY_ALIAS: Final = "alias/ctxasr"
-
-CONNECT_TIMEOUT_S: Final = 1.0
-READ_TIMEOUT_S: Final = 5.0
-"""Of one attempt; deadlines are the callers' `asyncio.timeout`."""
-
-CONNECTIONS_MAX: Final = 64
-"""Requests in flight of one client; more of them wait for a connection."""
 
 ACTIVE_POLL_S: Final = 1
 ACTIVE_POLLS_MAX: Final = 60
 """How long a new table may take: DynamoDB needs 5 to 30 s, the local server none."""
 
-LOCAL_REGION: Final = "us-east-1"
-
-_SECRET_LOGGERS: Final = ("botocore.parsers", "botocore.endpoint", "botocore.regions")
-"""At DEBUG the first prints whole answers: those of KMS hold data keys in clear."""
-
-_NO_FILES: Final[dict[str, Any]] = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
-"""Session variables: configuration key, environment variable, default, conversion."""
-
 _one_request: Final = threading.Lock()
 """moto's tables, one set a process, know no lock: two conditional updates could both win."""
 
 _accounts: Final = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where DynamoDB and KMS are; None stands for the usual AWS settings.
-
-    `kms_url` is for DynamoDB servers that know no KMS; None means where `url` points.
-    """
-
-    url: str | None = None
-    kms_url: str | None = None
-    region: str | None = None
-    access_key: str | None = None
-    secret_key: str | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return self.url or "AWS"
-
-
-class Clients(NamedTuple):
-    """The low-level clients of one endpoint, open."""
-
-    dynamodb: Any
-    kms: Any
-
-
-@asynccontextmanager
-async def clients(endpoint: Endpoint) -> AsyncIterator[Clients]:
-    """Open both clients, without retries of their own. Explicit credentials ignore AWS settings.
-
-    Raises:
-        InputError: the endpoint is no URL.
-        StoreUnavailable: region, profile or credentials are missing or wrong.
-    """
-    from botocore.exceptions import BotoCoreError
-
-    keep_answers_out_of_logs()
-    async with AsyncExitStack() as stack:
-        opened = []
-        try:
-            session, config = _session(endpoint)
-            for service, url in (
-                ("dynamodb", endpoint.url),
-                ("kms", endpoint.kms_url or endpoint.url),
-            ):
-                client = session.client(service, endpoint_url=url, config=config)
-                opened.append(await stack.enter_async_context(client))
-        except ValueError:
-            raise InputError(
-                f"endpoint {endpoint}: a URL as http://127.0.0.1:8000 is right"
-            ) from None
-        except BotoCoreError as error:
-            why = str(error).rstrip(".")
-            raise StoreUnavailable(f"{endpoint}: {why}; set it as for any AWS program") from None
-        yield Clients(*opened)
-
-
-def _session(endpoint: Endpoint) -> tuple[Any, Any]:
-    import aioboto3
-    from aiobotocore.config import AioConfig
-
-    settings: dict[str, Any] = {
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "read_timeout": READ_TIMEOUT_S,
-        "max_pool_connections": CONNECTIONS_MAX,
-        "retries": {"total_max_attempts": 1, "mode": "standard"},
-    }
-    if endpoint.access_key is None:
-        session = aioboto3.Session(region_name=endpoint.region)
-        if session.region_name is None and endpoint.url is not None:
-            session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
-        return session, AioConfig(**settings)
-    assert endpoint.secret_key is not None, "an access key has a secret"
-    session = _detached_session(endpoint.access_key, endpoint.secret_key, endpoint.region)
-    return session, AioConfig(**settings, proxies={})
-
-
-@functools.lru_cache(maxsize=4)  # reading the service models takes 0.1 s
-def _detached_session(access_key: str, secret_key: str, region: str | None) -> Any:
-    """A session that never looks at profiles, configuration or credential files."""
-    import aioboto3
-    from aiobotocore.session import AioSession
-
-    return aioboto3.Session(
-        botocore_session=AioSession(session_vars=_NO_FILES),
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        region_name=region or LOCAL_REGION,
-    )
-
-
-@functools.cache
-def _plain_session() -> Any:
-    import boto3  # type: ignore[import-untyped]
-    from botocore.session import Session
-
-    return boto3.Session(botocore_session=Session(session_vars=_NO_FILES))
-
-
-def keep_answers_out_of_logs() -> None:
-    """Drop what botocore logs of requests and answers, at whatever level logging is set."""
-    for name in _SECRET_LOGGERS:
-        logger = logging.getLogger(name)
-        if _drop not in logger.filters:
-            logger.addFilter(_drop)
-
-
-def _drop(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.DEBUG
 
 
 # ---------------------------------------------------------------- set-up
@@ -179,7 +46,7 @@ async def ensure_tables(dynamodb: Any, tables: Tables) -> frozenset[str]:
     """
     from botocore.exceptions import ClientError, WaiterError
 
-    from ctxasr.store.dynamodb import Caller, code_of, refused
+    from ctxasr.store.caller import Caller, code_of, refused
 
     call = Caller()
     without_ttl = set()
@@ -228,7 +95,7 @@ async def ensure_key(kms: Any, alias: str = KEY_ALIAS) -> str:
     """
     from botocore.exceptions import ClientError
 
-    from ctxasr.store.dynamodb import Caller, code_of, refused
+    from ctxasr.store.caller import Caller, code_of, refused
 
     call = Caller()
     try:
@@ -250,6 +117,14 @@ async def ensure_key(kms: Any, alias: str = KEY_ALIAS) -> str:
 
 
 # ---------------------------------------------------------------- the local server
+
+
+@functools.cache
+def _plain_session() -> Any:
+    import boto3  # type: ignore[import-untyped]
+    from botocore.session import Session
+
+    return boto3.Session(botocore_session=Session(session_vars=NO_FILES))
 
 
 class LocalAws:

@@ -91,6 +91,15 @@ class MemoryEventStore:
         turn, expires_at_s = self._links.get((customer, token), (None, 0))
         return None if self._expired(expires_at_s) else turn
 
+    async def forget(self, customer: str) -> int:
+        turns = [turn for turn in self._turns if turn.customer == customer]
+        links = [place for place in self._links if place[0] == customer]
+        for turn in turns:
+            del self._turns[turn]
+        for link in links:
+            del self._links[link]
+        return len(turns) + len(links)
+
     def _opened(self, turn: TurnKey, expires_at_s: int) -> ConsistentStatus:
         return self._turns.get(turn) or replace(schema.absent(turn), expires_at_s=expires_at_s)
 
@@ -147,6 +156,14 @@ class MemoryVault:
         self._held.pop(turn, None)
         for ref in refs:
             self.rows.pop((turn.customer, schema.payload_sort(turn, ref)), None)
+
+    async def forget(self, customer: str) -> int:
+        places = [place for place in self.rows if place[0] == customer]
+        for place in places:
+            del self.rows[place]
+        for turn in [turn for turn in self._held if turn.customer == customer]:
+            del self._held[turn]
+        return len(places)
 
     def _key(self, wrapped_key: bytes, turn: TurnKey) -> bytes:
         if (wrapped_key, turn) not in self._keys:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from ctxasr.errors import PayloadUnreadable, StoreUnavailable
+from ctxasr.errors import LimitExceeded, PayloadUnreadable, StoreUnavailable
 from ctxasr.events import Payload, PayloadRef, TurnKey
 from ctxasr.store import schema
-from ctxasr.store.dynamodb import Caller, refused
+from ctxasr.store.caller import Caller, code_of, refused
+from ctxasr.store.dynamodb import erase
 from ctxasr.store.schema import Item, Tables
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
@@ -30,6 +31,9 @@ DATA_KEYS_MAX: Final = 1000
 DATA_KEY_AGE_MS_MAX: Final = 300_000
 """A cached data key is asked of KMS again after this time: a revoked grant bites within it."""
 
+PREVIOUS_KEYS_MAX: Final = 4
+"""KMS keys that were in use before; each may cost one more request for an old turn."""
+
 BATCH_ITEMS_MAX: Final = 100
 """BatchGetItem's limit."""
 
@@ -39,6 +43,10 @@ BATCH_ROUNDS_MAX: Final = 10
 
 class KmsVault:
     """`ports.PayloadVault` over aioboto3 DynamoDB and KMS clients; `key_id` is a KMS key or alias.
+
+    `previous_keys` still open what they wrapped, but wrap nothing more: after the alias has moved
+    to a new key, name the old one here until its payloads have expired. No other key is ever used,
+    so that whoever can write the table cannot bring a key of their own.
 
     Writes raise LimitExceeded for a payload over PAYLOAD_BYTES_MAX and PayloadUnreadable for a
     wrapped key that KMS does not unwrap for this turn; everything raises StoreUnavailable when
@@ -53,9 +61,13 @@ class KmsVault:
         key_id: str,
         clock: Clock,
         *,
+        previous_keys: Sequence[str] = (),
         call: Caller | None = None,
     ) -> None:
+        if len(previous_keys) > PREVIOUS_KEYS_MAX:
+            raise LimitExceeded("PREVIOUS_KEYS_MAX", PREVIOUS_KEYS_MAX, len(previous_keys))
         self._dynamodb, self._kms, self._key_id = dynamodb, kms, key_id
+        self._previous_keys = tuple(previous_keys)
         self._table, self._clock, self._call = tables.payload, clock, call or Caller()
         self._keys = DataKeys(clock)
 
@@ -111,6 +123,10 @@ class KmsVault:
             key = schema.payload_key(turn, ref)
             await self._send("delete_item", TableName=self._table, Key=key)
 
+    async def forget(self, customer: str) -> int:
+        self._keys.drop_customer(customer)
+        return await erase(self._send, self._table, schema.PAYLOAD, customer)
+
     # ------------------------------------------------------------ inside
 
     async def _read(
@@ -158,17 +174,21 @@ class KmsVault:
         return key
 
     async def _unwrap(self, wrapped_key: bytes, turn: TurnKey) -> bytes:
-        try:
-            answer = await self._call(
-                self._kms,
-                "decrypt",
-                KeyId=self._key_id,
-                CiphertextBlob=wrapped_key,
-                EncryptionContext=_context(turn),
-            )
-        except ClientError:
-            raise PayloadUnreadable("KMS does not unwrap this data key for this turn") from None
-        return bytes(answer["Plaintext"])
+        for key_id in (self._key_id, *self._previous_keys):
+            try:
+                answer = await self._call(
+                    self._kms,
+                    "decrypt",
+                    KeyId=key_id,
+                    CiphertextBlob=wrapped_key,
+                    EncryptionContext=_context(turn),
+                )
+            except ClientError as error:
+                if code_of(error) == "IncorrectKeyException":
+                    continue
+                break
+            return bytes(answer["Plaintext"])
+        raise PayloadUnreadable("KMS does not unwrap this data key for this turn")
 
     async def _send(self, operation: str, **request: Any) -> dict[str, Any]:
         try:
@@ -214,6 +234,11 @@ class DataKeys:
     def drop(self, turn: TurnKey) -> None:
         """Forget all keys of a turn."""
         for place in [place for place in self._keys if place[1] == turn]:
+            self._remove(place)
+
+    def drop_customer(self, customer: str) -> None:
+        """Forget all keys of a customer."""
+        for place in [place for place in self._keys if place[1].customer == customer]:
             self._remove(place)
 
     def _remove(self, place: tuple[bytes, TurnKey]) -> None:

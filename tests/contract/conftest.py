@@ -19,8 +19,9 @@ from ctxasr.events import (
 )
 from ctxasr.ports import EventStore, PayloadVault
 from ctxasr.store import schema
+from ctxasr.store.clients import KEY_ALIAS, Clients, clients
 from ctxasr.store.dynamodb import DynamoEventStore
-from ctxasr.store.local import KEY_ALIAS, Clients, LocalAws, clients, ensure_key, ensure_tables
+from ctxasr.store.local import LocalAws, ensure_key, ensure_tables
 from ctxasr.store.memory import MemoryEventStore, MemoryVault
 from ctxasr.store.vault import KmsVault
 

@@ -21,16 +21,10 @@ from ctxasr.errors import (
 )
 from ctxasr.events import Outcome, TurnKey
 from ctxasr.store import dynamodb
-from ctxasr.store.dynamodb import ATTEMPTS_MAX, BACKOFF_MAX_S, Caller, DynamoEventStore
-from ctxasr.store.local import (
-    KEY_ALIAS,
-    Clients,
-    Endpoint,
-    LocalAws,
-    clients,
-    ensure_key,
-    ensure_tables,
-)
+from ctxasr.store.caller import ATTEMPTS_MAX, BACKOFF_MAX_S, Caller
+from ctxasr.store.clients import KEY_ALIAS, Clients, Endpoint, clients
+from ctxasr.store.dynamodb import DynamoEventStore
+from ctxasr.store.local import LocalAws, ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
 from ctxasr.store.vault import BATCH_ROUNDS_MAX, KmsVault
 

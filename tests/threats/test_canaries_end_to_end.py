@@ -23,7 +23,8 @@ from ctxasr.ports import Matrix, Vector
 from ctxasr.report.trace import TurnReport
 from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.replay import Options, replay_all
-from ctxasr.store.local import LocalAws, clients
+from ctxasr.store.clients import clients
+from ctxasr.store.local import LocalAws
 
 from .canaries import find_canaries
 from .test_canaries_at_rest import Lines, dump
@@ -55,6 +56,7 @@ class Quoting:
     """An encoder that says in its exception all that it was given."""
 
     dimensions = 128
+    model = "quoting"
 
     async def encode(self, turn: TurnText, past: Matrix) -> Vector:
         names = [entity.text for entity in turn.entities]

@@ -28,10 +28,11 @@ from conftest import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctxasr.answer import ContextState, listen, on_utterance
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import ContextUnavailable, StoreUnavailable
 from ctxasr.events import Outcome, PayloadKind, to_event
-from ctxasr.pipeline import ContextState, Ports, listen, on_utterance
+from ctxasr.pipeline import Ports
 from ctxasr.ports import Matrix
 
 

@@ -14,16 +14,16 @@ from ctxasr.context import (
     HALF_MAX,
     TURNS_KEPT,
     ContextEmbedding,
-    context_ref,
     to_turn_text,
-    window_of,
 )
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Outcome, Payload, PayloadKind, PayloadRef, Record, TurnKey, TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+from ctxasr.pipeline import context_ref
 from ctxasr.ports import Matrix, Vector
 from ctxasr.store.schema import PAYLOAD_BYTES_MAX
 from ctxasr.timing import spoken_ms
+from ctxasr.windows import window_of
 
 PHRASES = (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
 
@@ -34,7 +34,7 @@ def embedding(
     numbers = np.random.default_rng(7)
     vectors = numbers.normal(size=(turns, d)).astype(np.float32)
     rows = numbers.normal(size=(len(phrases) + 1, d)).astype(np.float16).astype(np.float32)
-    return ContextEmbedding(vectors, phrases, rows, 12.5)
+    return ContextEmbedding(vectors, phrases, rows, "letters", 12.5, 1_700_000_000_000.0)
 
 
 # ---------------------------------------------------------------- the running sequence

@@ -1,0 +1,163 @@
+"""A follow-up utterance: find the context while the customer speaks, then rescore under it.
+
+listen         the turn that asked, and its context; runs while the customer speaks
+on_utterance   hypotheses + context -> text, within the read budget; else the plain text
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ctxasr.bias import Bias, bias_of
+from ctxasr.context import ContextEmbedding, fetch
+from ctxasr.events import Event, Outcome, TurnKey
+from ctxasr.hypotheses import Recognition, Result
+from ctxasr.pipeline import Ports
+from ctxasr.rescore import rescore
+from ctxasr.trigger import expects_speech
+from ctxasr.windows import window_of
+
+
+class ContextState(StrEnum):
+    """What an utterance could use of the turn before it."""
+
+    HIT = "hit"
+    MISSED = "missed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What is known of the context while the customer still speaks.
+
+    `undecided` says that the asking turn was not settled yet: it may be worth another look.
+    """
+
+    state: ContextState
+    asked: TurnKey | None = None
+    context: ContextEmbedding | None = None
+    window_ms: float | None = None
+    reason: str = ""
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceResult:
+    """The text, and what the context did to it. `added_ms` is what it cost after the plain text."""
+
+    result: Result
+    listening: Listening
+    added_ms: float
+    reason: str
+
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"UtteranceResult({self.context}, {len(self.result.changes)} changes)"
+
+    @property
+    def context(self) -> ContextState:
+        """What this utterance could use."""
+        return self.listening.state
+
+    @property
+    def window_ms(self) -> float | None:
+        """The compute window of the turn that asked."""
+        return self.listening.window_ms
+
+    @property
+    def context_ms(self) -> float | None:
+        """How long its embedding took."""
+        context = self.listening.context
+        return None if context is None else context.computed_ms
+
+
+async def listen(event: Event, ports: Ports) -> Listening:
+    """Find the context for the utterance that `event`, a Recognize, opens; never fails.
+
+    Runs while the customer speaks, so it costs nothing after the recogniser's result.
+    """
+    if event.initiator is None:
+        return Listening(ContextState.NONE, reason="nothing was asked")
+    turn = event.key.turn
+    unknown = Listening(ContextState.MISSED, reason="the asking turn is unknown or expired")
+    try:
+        asked = await ports.store.follow(turn.customer, event.initiator)
+    except Exception as error:
+        return replace(unknown, reason=f"the store failed: {type(error).__name__}")
+    return unknown if asked is None or asked == turn else await _look(asked, ports)
+
+
+async def _look(asked: TurnKey, ports: Ports) -> Listening:
+    """The context that the turn `asked` has left, as far as it is settled; never fails."""
+    found = Listening(ContextState.MISSED, asked, reason="the asking turn is unknown or expired")
+    try:
+        with ports.telemetry.span("fetch", asked):
+            status = await ports.store.read(asked)
+            if status is None:
+                return found
+            found = replace(
+                found,
+                window_ms=window_of(status).window_ms if expects_speech(status) else None,
+                undecided=status.outcome is None,
+                reason=f"the asking turn is {status.outcome or 'not settled yet'}",
+            )
+            if status.outcome is not Outcome.EMBEDDED:
+                return found
+            context = await fetch(status, ports.vault)
+            if ports.aligner is not None:
+                await ports.aligner.prepare([phrase.text for phrase in context.phrases])
+    except Exception as error:  # whatever is wrong with a context, the plain result stands
+        return replace(found, reason=f"context unreadable: {type(error).__name__}")
+    return replace(found, state=ContextState.HIT, context=context, reason="")
+
+
+def bias_in(context: ContextEmbedding) -> Bias:
+    """What a context embedding says the answer may be."""
+    return bias_of(context.phrases, context.logits())
+
+
+async def on_utterance(
+    listening: Listening | asyncio.Task[Listening],
+    recognition: Recognition,
+    ports: Ports,
+    turn: TurnKey,
+) -> UtteranceResult:
+    """The text of an utterance. Without a context the plain text, to the letter and at once.
+
+    `listening` is what `listen` found, or the task that runs it. Waiting for it, looking once more
+    at an asking turn that was not settled, and rescoring share the read budget.
+    """
+    began_ms = ports.clock.now_ms()
+    plain = Result(recognition.plain, recognition.plain)
+    if isinstance(listening, Listening):
+        known = listening
+    elif listening.done():
+        known = listening.result()
+    else:
+        known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
+    if known.context is None and not known.undecided:
+        return UtteranceResult(plain, known, 0.0, known.reason)
+    result, reason = plain, "read budget exceeded"
+    try:
+        async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):
+            if not isinstance(listening, Listening):
+                known = await listening
+            if known.undecided and known.asked is not None:
+                known = await _look(known.asked, ports)
+            reason = known.reason
+            if known.context is not None and ports.aligner is not None:
+                reason = "read budget exceeded"
+                with ports.telemetry.span("rescore", turn, phrases=len(known.context.phrases)):
+                    result = await rescore(recognition, bias_in(known.context), ports.aligner)
+                reason = _why(result)
+    except TimeoutError:
+        known = replace(known, state=ContextState.MISSED)
+    except Exception as error:  # a broken context must never cost the customer the plain result
+        known, reason = replace(known, state=ContextState.MISSED), f"failed: {type(error).__name__}"
+    return UtteranceResult(result, known, ports.clock.now_ms() - began_ms, reason)
+
+
+def _why(result: Result) -> str:
+    named = [f"named by {change.signal}" for change in result.changes]
+    return "; ".join(named) or "nothing that was named sounds like it"

@@ -1,0 +1,130 @@
+"""The one place where requests are repeated, bounded in number, in time and in how many wait.
+
+Answers that were lost are asked for again, for every request of the adapters changes nothing when
+it is repeated. Whatever goes wrong is said without quoting the request or the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import tenacity
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as Unreachable
+
+from ctxasr.errors import LimitExceeded, StoreUnavailable
+
+ATTEMPTS_MAX: Final = 4
+"""Attempts of one request. The caller's `asyncio.timeout` may end them sooner."""
+
+CALL_S_MAX: Final = 12.0
+"""No attempt begins later than this after the first one: two time-outs of the slowest kind."""
+
+IN_FLIGHT_MAX: Final = 64
+"""Requests of one `Caller` at a time: the clients have as many connections."""
+
+WAITING_MAX: Final = 1000
+"""Requests that wait for one of those places. One more is refused: its sender has to slow down."""
+
+BACKOFF_FIRST_S: Final = 0.02
+BACKOFF_MAX_S: Final = 0.4
+"""Full jitter: uniform below a bound that doubles from the first to the longest."""
+
+ITEM_BYTES_MAX: Final = 409_600
+"""DynamoDB's limit for one item; about 4,000 events of one turn."""
+
+TRANSIENT: Final = frozenset({
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
+    "Throttling", "TooManyRequestsException", "LimitExceededException", "InternalServerError",
+    "ServiceUnavailable", "RequestTimeout", "TransactionConflictException",
+    "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException",
+})  # fmt: skip
+"""Answers that may be different a moment later; so is every 5xx."""
+
+
+def code_of(error: ClientError) -> str:
+    """The short name of an error answer."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Throttled, a fault of the server, or no answer at all."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code_of(error) in TRANSIENT or status >= 500
+    return isinstance(error, (HTTPClientError, Unreachable, ConnectionError))
+
+
+class Caller:
+    """Sends one request, repeats it while that may help; what went wrong is said without quoting.
+
+    The clients' own retries are off (`ctxasr.store.clients`): two layers multiply. Back-off is full
+    jitter (tenacity). The caller's `asyncio.timeout` is the time that is left and ends all of it.
+    """
+
+    def __init__(
+        self,
+        attempts: int = ATTEMPTS_MAX,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._attempts, self._sleep = attempts, sleep
+        self._places, self._waiting = asyncio.Semaphore(IN_FLIGHT_MAX), 0
+
+    async def __call__(self, client: Any, operation: str, **request: Any) -> dict[str, Any]:
+        """One operation, by its method's name.
+
+        Raises:
+            StoreUnavailable: no useful answer, or too many wait; a write is perhaps written.
+            ClientError: an answer that repeating would not change.
+        """
+        if self._places.locked() and self._waiting >= WAITING_MAX:
+            raise self._unavailable(client, operation, f"WAITING_MAX is {WAITING_MAX}")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._send(getattr(client, operation), request)
+        except ClientError as error:
+            if not is_transient(error):
+                raise
+            raise self._unavailable(client, operation, code_of(error)) from None
+        except (BotoCoreError, ConnectionError) as error:
+            raise self._unavailable(client, operation, type(error).__name__) from None
+        finally:
+            self._places.release()
+
+    async def _send(
+        self, method: Callable[..., Awaitable[dict[str, Any]]], request: dict[str, Any]
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        async for attempt in tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self._attempts)
+            | tenacity.stop_before_delay(CALL_S_MAX),
+            wait=tenacity.wait_random_exponential(BACKOFF_FIRST_S, BACKOFF_MAX_S),
+            retry=tenacity.retry_if_exception(is_transient),
+            sleep=self._sleep,
+            reraise=True,
+        ):
+            with attempt:
+                answer = await method(**request)
+        return answer
+
+    def _unavailable(self, client: Any, operation: str, why: str) -> StoreUnavailable:
+        # Only names: the text of an answer or of a parameter error may quote the request.
+        return StoreUnavailable(
+            f"{client.meta.endpoint_url}: no answer to {operation} ({why}); a reachable endpoint "
+            "and valid AWS settings would be right"
+        )
+
+
+def refused(client: Any, operation: str, error: ClientError) -> StoreUnavailable | LimitExceeded:
+    """The error for an answer that is a plain no; names its code alone, never its text."""
+    code = code_of(error)
+    if code == "ValidationException" and "size" in str(error).lower():
+        return LimitExceeded("ITEM_BYTES_MAX", ITEM_BYTES_MAX, ITEM_BYTES_MAX + 1, "item")
+    hint = "; the tables would have to be made first" if code == "ResourceNotFoundException" else ""
+    return StoreUnavailable(f"{client.meta.endpoint_url} refused {operation} ({code}){hint}")

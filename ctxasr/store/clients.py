@@ -1,0 +1,149 @@
+"""The low-level DynamoDB and KMS clients of one endpoint: settings, time-outs, silence in logs.
+
+    async with clients(Endpoint("http://127.0.0.1:8000", region="eu-west-1")) as (dynamodb, kms):
+
+`Endpoint()` is AWS under the usual AWS settings; any other server of the same protocol differs by
+its URL alone. aioboto3 is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ctxasr.errors import InputError, StoreUnavailable
+
+if TYPE_CHECKING:  # it loads aiobotocore, and only tests have faults
+    from ctxasr.store.faults import FaultPlan
+
+KEY_ALIAS: Final = "alias/ctxasr"
+"""The KMS key that wraps the data keys, unless the settings name another."""
+
+LOCAL_REGION: Final = "us-east-1"
+
+CONNECT_TIMEOUT_S: Final = 1.0
+READ_TIMEOUT_S: Final = 5.0
+"""Of one attempt; deadlines are the callers' `asyncio.timeout`."""
+
+CONNECTIONS_MAX: Final = 64
+"""Requests in flight of one client; more of them wait for a connection."""
+
+_SECRET_LOGGERS: Final = ("botocore.parsers", "botocore.endpoint", "botocore.regions")
+"""At DEBUG the first prints whole answers: those of KMS hold data keys in clear."""
+
+NO_FILES: Final[dict[str, Any]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""Session variables: configuration key, environment variable, default, conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where DynamoDB and KMS are; None stands for the usual AWS settings.
+
+    `kms_url` is for DynamoDB servers that know no KMS; None means where `url` points.
+    """
+
+    url: str | None = None
+    kms_url: str | None = None
+    region: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return self.url or "AWS"
+
+
+class Clients(NamedTuple):
+    """The low-level clients of one endpoint, open."""
+
+    dynamodb: Any
+    kms: Any
+
+
+@asynccontextmanager
+async def clients(endpoint: Endpoint, *, faults: FaultPlan | None = None) -> AsyncIterator[Clients]:
+    """Open both clients, without retries of their own. Explicit credentials ignore AWS settings.
+
+    `faults`, for tests, says which requests go wrong (`ctxasr.store.faults`).
+
+    Raises:
+        InputError: the endpoint is no URL.
+        StoreUnavailable: region, profile or credentials are missing or wrong.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    keep_answers_out_of_logs()
+    async with AsyncExitStack() as stack:
+        opened = []
+        try:
+            session, config = _session(endpoint, faults)
+            for service, url in (
+                ("dynamodb", endpoint.url),
+                ("kms", endpoint.kms_url or endpoint.url),
+            ):
+                client = session.client(service, endpoint_url=url, config=config)
+                opened.append(await stack.enter_async_context(client))
+        except ValueError:
+            raise InputError(
+                f"endpoint {endpoint}: a URL as http://127.0.0.1:8000 is right"
+            ) from None
+        except BotoCoreError as error:
+            why = str(error).rstrip(".")
+            raise StoreUnavailable(f"{endpoint}: {why}; set it as for any AWS program") from None
+        yield Clients(*opened)
+
+
+def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
+    import aioboto3
+    from aiobotocore.config import AioConfig
+
+    settings: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "read_timeout": READ_TIMEOUT_S,
+        "max_pool_connections": CONNECTIONS_MAX,
+        "retries": {"total_max_attempts": 1, "mode": "standard"},
+    }
+    if faults is not None:
+        settings["http_session_cls"] = faults.transport
+    if endpoint.access_key is None:
+        session = aioboto3.Session(region_name=endpoint.region)
+        if session.region_name is None and endpoint.url is not None:
+            session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
+        return session, AioConfig(**settings)
+    assert endpoint.secret_key is not None, "an access key has a secret"
+    session = _detached_session(endpoint.access_key, endpoint.secret_key, endpoint.region)
+    return session, AioConfig(**settings, proxies={})
+
+
+@functools.lru_cache(maxsize=4)  # reading the service models takes 0.1 s
+def _detached_session(access_key: str, secret_key: str, region: str | None) -> Any:
+    """A session that never looks at profiles, configuration or credential files."""
+    import aioboto3
+    from aiobotocore.session import AioSession
+
+    return aioboto3.Session(
+        botocore_session=AioSession(session_vars=NO_FILES),
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=region or LOCAL_REGION,
+    )
+
+
+def keep_answers_out_of_logs() -> None:
+    """Drop what botocore logs of requests and answers, at whatever level logging is set."""
+    for name in _SECRET_LOGGERS:
+        logger = logging.getLogger(name)
+        if _drop not in logger.filters:
+            logger.addFilter(_drop)
+
+
+def _drop(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
