@@ -1,0 +1,79 @@
+"""`ctxasr forget` and `doctor`: what whoever runs the service needs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctxasr.cli.shared import AsJson, EndpointUrl, settings_from
+from ctxasr.errors import InputError
+
+if TYPE_CHECKING:
+    from ctxasr.app import Settings
+    from ctxasr.forget import Forgotten
+
+
+def forget(
+    customer: Annotated[str, typer.Argument(help="As the records name the customer.")],
+    endpoint_url: EndpointUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase all that both tables hold of a customer, keys first, and prove that nothing is left.
+
+    The proof is a strongly consistent look at both tables that finds no item. What arrives of the
+    customer later is recorded anew; a process that holds a data key forgets it within five minutes.
+
+    - `ctxasr forget customer-17 --endpoint-url http://127.0.0.1:8000 --yes`
+    """
+    from ctxasr.report.output import Out, print_json
+
+    settings = settings_from(endpoint_url)
+    if settings.endpoint_url is None:
+        raise InputError("--endpoint-url (or CTXASR_ENDPOINT_URL) is missing: a URL, or aws")
+    if not yes:
+        typer.confirm(
+            f"Erase all of {customer!r} at {settings.endpoint_url}?", abort=True, err=True
+        )
+    done = asyncio.run(_forget(customer, settings))
+    if as_json:
+        print_json({"customer": customer, **asdict(done), "left": 0})
+    else:
+        Out().print(
+            f"{customer}: deleted {done.status_items} status items and {done.payloads} payloads; "
+            f"both tables show none (look {done.looks})"
+        )
+
+
+async def _forget(customer: str, settings: Settings) -> Forgotten:
+    from ctxasr.app import Models, aws
+    from ctxasr.forget import forget as erase
+
+    models = Models(encoder=False, aligner=False)
+    async with aws(settings, models=models, set_up=False) as app:
+        return await erase(customer, app.ports.store, app.ports.vault)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is there and what is missing on this machine, and how to get it.
+
+    The exit code is 0 if everything that is required is there, else 1.
+
+    - `ctxasr doctor --json`
+    """
+    from ctxasr.report.doctor import examine
+    from ctxasr.report.output import Out, print_json
+
+    out, checks = Out(), []
+    for check in examine():
+        checks.append(check)
+        if not as_json:
+            out.print(check.render(), soft_wrap=True)
+    ready = all(check.fine for check in checks)
+    if as_json:
+        print_json({"ready": ready, "checks": [check.to_json() for check in checks]})
+    if not ready:
+        raise typer.Exit(1)

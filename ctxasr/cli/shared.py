@@ -1,0 +1,83 @@
+"""What the commands share: options, progress bars, and an orderly end at Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ctxasr.app import Settings
+    from ctxasr.scenario.inputs import Checked
+    from ctxasr.scenario.replay import Options
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
+Paths = Annotated[list[Path], typer.Argument(help="Scenario files, or folders with them.")]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="DynamoDB and KMS to use, or aws for AWS itself; by default one is started here.",
+    ),
+]
+
+
+def load(paths: list[Path], *, show_notes: bool) -> Checked:
+    """The scenarios of files and folders; what is odd about them is said on stderr."""
+    from ctxasr.report.output import say
+    from ctxasr.scenario.inputs import load_checked
+
+    checked = load_checked(paths)
+    for note in checked.notes if show_notes else ():
+        say(note)
+    return checked
+
+
+def settings_from(endpoint_url: str | None) -> Settings:
+    """The settings of the environment; `endpoint_url` goes before them."""
+    from dataclasses import replace
+
+    from ctxasr.app import Settings
+
+    settings = Settings.from_environment()
+    return settings if endpoint_url is None else replace(settings, endpoint_url=endpoint_url)
+
+
+def options(endpoint_url: str | None, *, speed: float = 1.0, context: bool = True) -> Options:
+    """How to replay."""
+    from ctxasr.scenario.replay import Options
+
+    return Options(speed=speed, context=context, settings=settings_from(endpoint_url))
+
+
+@contextmanager
+def stoppable(how_far: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C ends a long command with a line that says how far it got."""
+    from ctxasr.report.output import STOPPED, say
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"stopped: {how_far()}")
+        raise typer.Exit(STOPPED) from None
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr, if that is a terminal; yields what to call with (done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    shown = console.is_terminal
+    with Progress(console=console, transient=True, redirect_stdout=False, disable=not shown) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int, loss: float | None = None) -> None:
+            label = what if loss is None else f"{what}, loss {loss:.3f}"
+            bar.update(task, completed=done, total=total, description=label)
+
+        yield advance
