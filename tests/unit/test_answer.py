@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -126,11 +125,7 @@ def test_a_payload_table_that_fails_while_embedding_is_missed(method: str) -> No
 
 
 def of_another_version(blob: bytes) -> bytes:
-    with np.load(io.BytesIO(blob)) as arrays:
-        changed = {**arrays, "version": np.array(99)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **changed)
-    return buffer.getvalue()
+    return blob.replace(b'"version": 2', b'"version": 9')
 
 
 BLOBS: dict[str, Callable[[bytes], bytes]] = {

@@ -11,14 +11,16 @@ from conftest import TTL_S, Encoder, World, recognize, record, run, turn
 
 from ctxasr.context import (
     CONTEXT_PHRASES_MAX,
+    CONTEXT_TEXT_BYTES_MAX,
     HALF_MAX,
     TURNS_KEPT,
     ContextEmbedding,
     to_turn_text,
+    within_limits,
 )
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Outcome, Payload, PayloadKind, PayloadRef, Record, TurnKey, TurnText
-from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+from ctxasr.hypotheses import Phrase, normalise
 from ctxasr.pipeline import context_ref
 from ctxasr.ports import Matrix, Vector
 from ctxasr.store.schema import PAYLOAD_BYTES_MAX
@@ -187,14 +189,23 @@ def test_an_embedding_reads_back_what_it_wrote() -> None:
 
 
 def test_the_largest_embedding_fits_into_an_item() -> None:
-    """Every phrase as long as may be, of four-byte letters that do not compress."""
-    letters = np.random.default_rng(7).integers(0x20000, 0x2A6DF, size=(CONTEXT_PHRASES_MAX, 200))
-    assert letters.shape[1] == PHRASE_CHARS_MAX
-    phrases = tuple(Phrase("".join(map(chr, row)), "entities", "k" * 256) for row in letters)
-    assert normalise(phrases[0].text) == phrases[0].text
-    blob = embedding(TURNS_KEPT, phrases, 128).to_bytes()
-    assert 200_000 < len(blob) <= PAYLOAD_BYTES_MAX
-    assert ContextEmbedding.from_bytes(blob).phrases == phrases
+    """As many phrases as may be, of letters of four bytes, at the width of the shipped encoder."""
+    length = CONTEXT_TEXT_BYTES_MAX // CONTEXT_PHRASES_MAX // 4 - 1
+    letters = np.random.default_rng(7).integers(0x20000, 0x2A6DF, (CONTEXT_PHRASES_MAX, length))
+    phrases = [Phrase("".join(map(chr, row)), "entities", "k") for row in letters]
+    assert within_limits(phrases) == phrases
+    blob = embedding(TURNS_KEPT, tuple(phrases), 384).to_bytes()
+    assert 360_000 < len(blob) <= PAYLOAD_BYTES_MAX
+    assert ContextEmbedding.from_bytes(blob).phrases == tuple(phrases)
+
+
+def test_phrases_past_a_limit_are_left_out() -> None:
+    many = [Phrase(f"name {number}", "entities") for number in range(CONTEXT_PHRASES_MAX + 1)]
+    assert within_limits(many) == many[:-1]
+    half = CONTEXT_TEXT_BYTES_MAX // 2
+    long = [Phrase("n" * half, "entities"), Phrase("n" * half, "entities", "k")]
+    assert within_limits(long) == long[:1]
+    assert within_limits([long[0], Phrase("m" * half, "entities")])[1:] != []
 
 
 @pytest.mark.parametrize(
