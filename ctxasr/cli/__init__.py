@@ -3,6 +3,7 @@
     dialogue    replay, recognise, evaluate
     scenario    scenario new | speak | import | check | schema | draw
     training    train
+    export      export
     service     forget, doctor
     shared      options, progress bars and Ctrl-C, as all commands have them
 
@@ -18,7 +19,7 @@ from typing import Annotated
 import typer
 
 from ctxasr import __version__
-from ctxasr.cli import dialogue, scenario, service, training
+from ctxasr.cli import dialogue, export, scenario, service, training
 
 app = typer.Typer(
     name="ctxasr",
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(dialogue.replay)
 app.command()(dialogue.evaluate)
 app.command()(dialogue.recognise)
+app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)
 app.command()(service.forget)
