@@ -4,6 +4,7 @@
     scenario    scenario new | speak | import | check | schema | draw
     training    train
     export      export
+    costs       costs
     service     forget, doctor
     shared      options, progress bars and Ctrl-C, as all commands have them
 
@@ -19,7 +20,7 @@ from typing import Annotated
 import typer
 
 from ctxasr import __version__
-from ctxasr.cli import dialogue, export, scenario, service, training
+from ctxasr.cli import costs, dialogue, export, scenario, service, training
 
 app = typer.Typer(
     name="ctxasr",
@@ -35,6 +36,7 @@ app.command()(dialogue.recognise)
 app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)
+app.command()(costs.costs)
 app.command()(service.forget)
 app.command()(service.doctor)
 
