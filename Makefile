@@ -42,7 +42,7 @@ types: $(READY)
 	$(RUN) -m mypy
 
 proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, 400 interactions, kill -9
-	$(RUN) -m pytest tests/proof -m proof -s
+	$(RUN) -m pytest tests/proof -m proof -s --show-capture=no
 
 bench: $(READY) $(DYNALITE) ## Benchmarks: loop lag, rescoring, recording, cold start
 	$(RUN) -m pytest tests/benchmarks -m bench -s

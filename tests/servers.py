@@ -25,7 +25,7 @@ def dynalite(folder: Path | None = None) -> Iterator[str]:
     """The URL of a dynalite server, in memory or over `folder`."""
     if not (DYNALITE / "node_modules").is_dir():
         raise AssertionError("tests/dynalite/node_modules is missing: `make test` installs it")
-    with _server([_node(), str(DYNALITE / "serve.js"), *([str(folder)] if folder else [])]) as port:
+    with _server([node(), str(DYNALITE / "serve.js"), *([str(folder)] if folder else [])]) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -41,7 +41,7 @@ def endpoint(url: str, kms_url: str | None = None) -> Endpoint:
     return Endpoint(url, kms_url, LOCAL_REGION, "local", "local")
 
 
-def _node() -> str:
+def node() -> str:
     """Node of the PATH, or of the PyPI package that ships it."""
     found = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
     assert found is not None, "node is missing: `make test` installs it"
