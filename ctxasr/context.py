@@ -111,7 +111,7 @@ class ContextEmbedding:
                 raise ContextUnavailable("context embedding has another format version")
             return cls(
                 vectors=arrays["vectors"],
-                phrases=tuple(Phrase(*fields) for fields in about["phrases"]),
+                phrases=tuple(Phrase(*map(str, fields)) for fields in about["phrases"]),
                 phrase_matrix=arrays["phrase_matrix"].astype(np.float32),
                 model=str(about["model"]),
                 computed_ms=float(arrays["computed"][0]),

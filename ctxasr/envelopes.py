@@ -40,9 +40,13 @@ MESSAGE_BYTES_MAX: Final = 262_144
 SERVICE_PAYLOADS_MAX: Final = 16
 """Service payloads that one turn may announce."""
 
+COUNT_MAX: Final = 10**15
+"""Numbers on the wire; milliseconds since 1970 have 13 digits, and a float holds 15 exactly."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Count = Annotated[int, Field(ge=0, strict=True)]
+Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuses half characters
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 
 
 class Wire(BaseModel):
@@ -87,7 +91,7 @@ class WakeWordIndices(Wire):
 
 
 class InitiatorPayload(Wire):
-    token: str | None = None
+    token: Token | None = None
     wake_word_indices: WakeWordIndices | None = None
 
 
@@ -102,14 +106,14 @@ class Recognize(Body):
     full_name: ClassVar[str] = "SpeechRecognizer.Recognize"
     profile: str = "CLOSE_TALK"
     format: str = "AUDIO_L16_RATE_16000_CHANNELS_1"
-    initiator: Initiator | str | None = None
+    initiator: Initiator | Token | None = None
     start_of_speech_timestamp: str | int | None = None
 
 
 class ExpectSpeech(Body):
     full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeech"
     timeout_in_milliseconds: Count
-    initiator: Initiator | str | None = None
+    initiator: Initiator | Token | None = None
 
 
 class ExpectSpeechTimedOut(Body):

@@ -60,6 +60,9 @@ TEXT_BYTES_MAX: Final = 16_384
 ENTITIES_MAX: Final = 500
 """Entity values or screen entries in one payload."""
 
+INTERACTION_BYTES_MAX: Final = 900
+"""A turn's name, UTF-8: a sort key holds 1024 bytes, and kind and number stand behind the name."""
+
 CAPTION_PREFIX: Final = "vtt-"
 """Sorts behind the hex digits of all other numbers: a reply sent as text comes before a caption."""
 
@@ -249,6 +252,9 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
             f"{header.full_name}: header.dialogRequestId is missing; without it, or 'interaction' "
             "in the record, the event belongs to no turn"
         )
+    size = len(interaction.encode("utf-8", "surrogatepass"))
+    if size > INTERACTION_BYTES_MAX:
+        raise LimitExceeded("INTERACTION_BYTES_MAX", INTERACTION_BYTES_MAX, size, "interaction")
     turn, content = TurnKey(record.customer, interaction), _content(body, record.service_payloads)
     payload = None
     if content.kind is not None:
