@@ -12,8 +12,8 @@ import pytest
 
 from ctxasr.events import Outcome, Record, TurnKey, to_event
 from ctxasr.record import record
-from ctxasr.store.dynamodb import DynamoEventStore
 from ctxasr.store.clients import KEY_ALIAS, Clients, clients
+from ctxasr.store.dynamodb import DynamoEventStore
 from ctxasr.store.local import LocalAws
 from ctxasr.store.vault import KmsVault
 
