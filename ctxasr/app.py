@@ -263,14 +263,22 @@ def _compose(
     telemetry: Telemetry | None,
     models: Models,
 ) -> App:
+    from ctxasr.store.caller import Caller
     from ctxasr.store.dynamodb import DynamoEventStore
     from ctxasr.store.schema import Tables
     from ctxasr.store.vault import KmsVault
 
     clock, tables = clock or SystemClock(), Tables.named(settings.table_prefix)
-    store: EventStore = DynamoEventStore(dynamodb, tables, clock)
+    call = Caller()  # one for both adapters: they share the connections
+    store: EventStore = DynamoEventStore(dynamodb, tables, clock, call=call)
     vault: PayloadVault = KmsVault(
-        dynamodb, kms, tables, settings.kms_key, clock, previous_keys=settings.kms_previous_keys
+        dynamodb,
+        kms,
+        tables,
+        settings.kms_key,
+        clock,
+        previous_keys=settings.kms_previous_keys,
+        call=call,
     )
     if telemetry is not None:
         store = cast(EventStore, Traced(store, "status", telemetry))

@@ -51,7 +51,10 @@ class EventStore(Protocol):
         ...
 
     async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
-        """Own the turn if it is neither owned nor settled; whoever owns it stands in the item."""
+        """Own the turn if it is neither owned nor settled; whoever owns it stands in the item.
+
+        Neither this nor `settle` looks at the expiry: what has expired settles as missed.
+        """
         ...
 
     async def settle(

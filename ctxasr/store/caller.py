@@ -7,6 +7,8 @@ it is repeated. Whatever goes wrong is said without quoting the request or the a
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as Unreachable
 
 from ctxasr.errors import LimitExceeded, StoreUnavailable
+from ctxasr.store.schema import ITEM_BYTES_MAX
 
 ATTEMPTS_MAX: Final = 4
 """Attempts of one request. The caller's `asyncio.timeout` may end them sooner."""
@@ -32,8 +35,9 @@ BACKOFF_FIRST_S: Final = 0.02
 BACKOFF_MAX_S: Final = 0.4
 """Full jitter: uniform below a bound that doubles from the first to the longest."""
 
-ITEM_BYTES_MAX: Final = 409_600
-"""DynamoDB's limit for one item; about 4,000 events of one turn."""
+_OVER_ITEM_BYTES: Final = re.compile(r"\bitem size\b.*\bexceeded\b", re.IGNORECASE)
+"""What DynamoDB, dynalite and moto say then, to PutItem and to UpdateItem. That a key is too long
+is said of the "size of hashkey" or of "all range keys", and must not be taken for it."""
 
 TRANSIENT: Final = frozenset({
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
@@ -50,11 +54,15 @@ def code_of(error: ClientError) -> str:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Throttled, a fault of the server, or no answer at all."""
+    """Throttled, a fault of the server, or no useful answer at all: perhaps written.
+
+    aiobotocore turns what aiohttp raises into errors of botocore; OSError and TimeoutError are for
+    a transport that does not.
+    """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return code_of(error) in TRANSIENT or status >= 500
-    return isinstance(error, (HTTPClientError, Unreachable, ConnectionError))
+    return isinstance(error, (HTTPClientError, Unreachable, OSError))
 
 
 class Caller:
@@ -92,24 +100,48 @@ class Caller:
             if not is_transient(error):
                 raise
             raise self._unavailable(client, operation, code_of(error)) from None
-        except (BotoCoreError, ConnectionError) as error:
+        except (BotoCoreError, OSError) as error:
             raise self._unavailable(client, operation, type(error).__name__) from None
         finally:
             self._places.release()
 
+    async def pause(self, times: int) -> None:
+        """Back off before asking again for what a batch left unprocessed, `times` times before."""
+        longest_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**times)
+        await self._sleep(random.uniform(0.0, longest_s))  # noqa: S311
+
     async def _send(
         self, method: Callable[..., Awaitable[dict[str, Any]]], request: dict[str, Any]
     ) -> dict[str, Any]:
+        began_s = asyncio.get_running_loop().time()
+        try:
+            return await method(**request)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return await self._repeat(method, request, error, began_s)
+
+    async def _repeat(
+        self,
+        method: Callable[..., Awaitable[dict[str, Any]]],
+        request: dict[str, Any],
+        first: Exception,
+        began_s: float,
+    ) -> dict[str, Any]:
+        """Go on after a first attempt that failed: most requests never need this machinery."""
+        failed: Exception | None = first
         answer: dict[str, Any] = {}
         async for attempt in tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._attempts)
-            | tenacity.stop_before_delay(CALL_S_MAX),
+            stop=tenacity.stop_after_attempt(self._attempts) | _Late(began_s),
             wait=tenacity.wait_random_exponential(BACKOFF_FIRST_S, BACKOFF_MAX_S),
             retry=tenacity.retry_if_exception(is_transient),
             sleep=self._sleep,
             reraise=True,
         ):
             with attempt:
+                if failed is not None:  # the first attempt, as tenacity counts
+                    error, failed = failed, None
+                    raise error
                 answer = await method(**request)
         return answer
 
@@ -121,10 +153,21 @@ class Caller:
         )
 
 
+class _Late(tenacity.stop.stop_base):
+    """Whether the next attempt would begin later than CALL_S_MAX after `began_s`, in loop time."""
+
+    def __init__(self, began_s: float) -> None:
+        self._began_s = began_s
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        next_s = asyncio.get_running_loop().time() + retry_state.upcoming_sleep
+        return next_s - self._began_s > CALL_S_MAX
+
+
 def refused(client: Any, operation: str, error: ClientError) -> StoreUnavailable | LimitExceeded:
     """The error for an answer that is a plain no; names its code alone, never its text."""
     code = code_of(error)
-    if code == "ValidationException" and "size" in str(error).lower():
+    if code == "ValidationException" and _OVER_ITEM_BYTES.search(str(error)):
         return LimitExceeded("ITEM_BYTES_MAX", ITEM_BYTES_MAX, ITEM_BYTES_MAX + 1, "item")
     hint = "; the tables would have to be made first" if code == "ResourceNotFoundException" else ""
     return StoreUnavailable(f"{client.meta.endpoint_url} refused {operation} ({code}){hint}")

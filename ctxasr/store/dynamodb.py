@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from ctxasr.errors import LimitExceeded
+from ctxasr.errors import LimitExceeded, first_error
 from ctxasr.events import ConsistentStatus, Event, Outcome, PayloadRef, TurnKey
 from ctxasr.store import schema
 from ctxasr.store.caller import Caller, code_of, refused
@@ -43,7 +43,11 @@ _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
 async def erase(send: Callable[..., Any], table: str, sort: str, customer: str) -> int:
-    """Delete up to ERASE_ITEMS_MAX items of one customer, oldest key first; how many."""
+    """Delete up to ERASE_ITEMS_MAX items of one customer, oldest key first; how many.
+
+    Raises:
+        StoreUnavailable: some are deleted; ask again.
+    """
     answer = await send(
         "query",
         TableName=table,
@@ -56,9 +60,12 @@ async def erase(send: Callable[..., Any], table: str, sort: str, customer: str) 
     )
     keys = answer["Items"]
     for at in range(0, len(keys), ERASE_AT_ONCE):
-        async with asyncio.TaskGroup() as group:
-            for key in keys[at : at + ERASE_AT_ONCE]:
-                group.create_task(send("delete_item", TableName=table, Key=key))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key in keys[at : at + ERASE_AT_ONCE]:
+                    group.create_task(send("delete_item", TableName=table, Key=key))
+        except ExceptionGroup as errors:
+            raise first_error(errors) from None
     return len(keys)
 
 
@@ -101,6 +108,8 @@ class DynamoEventStore:
     async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
         # A writes the claim; its answer is lost; A repeats it and fails on its own claim. The item
         # of the failed condition shows A as the owner, so A proceeds; B sees A there and stops.
+        # The expiry is not looked at: of a turn that has expired but is not swept yet no payload
+        # can be read any more, so that its owner settles it as missed, and its key goes at once.
         update = _Update().set(schema.OWNER, {"S": owner})
         update.require_absent(schema.OWNER).require_absent(schema.OUTCOME)
         return await self._write(turn, update.require_present(schema.EXPIRES_AT))

@@ -73,7 +73,7 @@ class FaultPlan:
         shares = (lost, throttled, errors, partial)
         if min(shares) < 0 or lost + throttled + errors > 1 or partial > 1:
             raise ValueError(f"{shares} are no shares: from 0 to 1, and all but the last together")
-        self._draws = random.Random(seed)  # noqa: S311: faults, not secrets
+        self._draws = random.Random(seed)  # noqa: S311  (faults, not secrets)
         self._shares = {
             Fault.LOST: lost / 2,
             Fault.CLOSED: lost / 2,

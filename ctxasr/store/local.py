@@ -26,6 +26,9 @@ ACTIVE_POLL_S: Final = 1
 ACTIVE_POLLS_MAX: Final = 60
 """How long a new table may take: DynamoDB needs 5 to 30 s, the local server none."""
 
+KEY_DELETION_DAYS: Final = 7
+"""The shortest wait that KMS allows before a key is deleted."""
+
 _one_request: Final = threading.Lock()
 """moto's tables, one set a process, know no lock: two conditional updates could both win."""
 
@@ -90,6 +93,9 @@ async def _ensure_ttl(call: Callable[..., Any], dynamodb: Any, table: str) -> bo
 async def ensure_key(kms: Any, alias: str = KEY_ALIAS) -> str:
     """The id of the KMS key under `alias`, made if there is none.
 
+    Of two processes that make one at the same time, the slower one schedules its own for deletion.
+    A key whose answer was lost stays without an alias: KMS has no way to make a key twice the same.
+
     Raises:
         StoreUnavailable: the endpoint does not answer or refuses; names the endpoint.
     """
@@ -106,14 +112,22 @@ async def ensure_key(kms: Any, alias: str = KEY_ALIAS) -> str:
             raise refused(kms, "describe_key", error) from None
     try:
         answer = await call(kms, "create_key", Description="ctxasr: wraps one key a turn")
-        key_id = str(answer["KeyMetadata"]["KeyId"])
-        await call(kms, "create_alias", AliasName=alias, TargetKeyId=key_id)
-    except ClientError as error:
-        if code_of(error) != "AlreadyExistsException":  # another process was faster
-            raise refused(kms, "create_key", error) from None
+        ours = str(answer["KeyMetadata"]["KeyId"])
+        try:
+            await call(kms, "create_alias", AliasName=alias, TargetKeyId=ours)
+            return ours
+        except ClientError as error:
+            if code_of(error) != "AlreadyExistsException":
+                raise
+        # Another process was faster, or this one, and its answer was lost.
         answer = await call(kms, "describe_key", KeyId=alias)
-        return str(answer["KeyMetadata"]["KeyId"])
-    return key_id
+        key_id = str(answer["KeyMetadata"]["KeyId"])
+        if key_id != ours:
+            wait_days = KEY_DELETION_DAYS
+            await call(kms, "schedule_key_deletion", KeyId=ours, PendingWindowInDays=wait_days)
+        return key_id
+    except ClientError as error:
+        raise refused(kms, "create_key", error) from None
 
 
 # ---------------------------------------------------------------- the local server

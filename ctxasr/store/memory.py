@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ctxasr.errors import PayloadUnreadable
+from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Event, Outcome, Payload, PayloadRef, TurnKey
 from ctxasr.store import schema
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
+
+
+_NAMES_BYTES: Final = 60
+"""The names of a turn's fixed attributes, and its expiry."""
 
 
 class MemoryEventStore:
@@ -28,21 +32,24 @@ class MemoryEventStore:
         self._turns: dict[TurnKey, ConsistentStatus] = {}
         self._links: dict[tuple[str, str], tuple[TurnKey, int]] = {}
 
+    def __len__(self) -> int:
+        """Items, expired ones too: turns and links."""
+        return len(self._turns) + len(self._links)
+
     async def open_key(
         self, turn: TurnKey, wrapped_key: bytes, expires_at_s: int
     ) -> ConsistentStatus:
         item = self._opened(turn, expires_at_s)
         if item.outcome is None:
-            item = replace(item, wrapped_key=item.wrapped_key or wrapped_key)
+            item = _fit(replace(item, wrapped_key=item.wrapped_key or wrapped_key))
         return self._keep(item)
 
     async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
         schema.check_token(event.mark.token)
         item = self._opened(event.key.turn, expires_at_s)
         refs = item.refs if event.payload is None else item.refs | {event.payload.ref}
-        return self._keep(
-            replace(item, marks={event.key.event: event.mark} | item.marks, refs=refs)
-        )
+        marks = {event.key.event: event.mark} | item.marks
+        return self._keep(_fit(replace(item, marks=marks, refs=refs)))
 
     async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
         item = self._turns.get(turn)
@@ -66,7 +73,7 @@ class MemoryEventStore:
         if item.outcome is None and item.owner == owner:
             key = item.wrapped_key if outcome is Outcome.EMBEDDED else None
             refs = item.refs if ref is None else item.refs | {ref}
-            item = replace(item, outcome=outcome, wrapped_key=key, refs=refs)
+            item = _fit(replace(item, outcome=outcome, wrapped_key=key, refs=refs))
         return self._keep(item)
 
     async def read(self, turn: TurnKey) -> ConsistentStatus | None:
@@ -110,6 +117,18 @@ class MemoryEventStore:
 
     def _expired(self, expires_at_s: int) -> bool:
         return schema.expired(expires_at_s, self._clock.now_ms())
+
+
+def _fit(item: ConsistentStatus) -> ConsistentStatus:
+    """The item, if it is not too long: DynamoDB counts names and values, in UTF-8."""
+    texts = [schema.event_attribute(event) + str(mark) for event, mark in item.marks.items()]
+    texts += [schema.ref_attribute(ref) + schema.payload_sort(item.turn, ref) for ref in item.refs]
+    texts += [item.turn.customer, item.turn.interaction, item.owner or "", item.outcome or ""]
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    size += len(item.wrapped_key or b"") + _NAMES_BYTES
+    if size > schema.ITEM_BYTES_MAX:
+        raise LimitExceeded("ITEM_BYTES_MAX", schema.ITEM_BYTES_MAX, size, "item")
+    return item
 
 
 class MemoryVault:

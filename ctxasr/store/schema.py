@@ -30,6 +30,9 @@ TOKEN_BYTES_MAX: Final = 900
 SORT_KEY_BYTES_MAX: Final = 1024
 """DynamoDB's limit for a sort key."""
 
+ITEM_BYTES_MAX: Final = 409_600
+"""DynamoDB's limit for one item; about 4,000 events of one turn."""
+
 PAYLOAD_BYTES_MAX: Final = 402_000
 """One payload in clear: 500 entities of 200 four-byte characters fit, and so does the item that
 holds them (400 KiB on DynamoDB, 405,000 bytes on the local server)."""

@@ -1,12 +1,15 @@
-"""The stores that must pass the contract, each with a view of its raw payload rows."""
+"""Servers of the session, a fresh place for every test, and what the tests write."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from servers import dynalite
+from servers import endpoint as endpoint_of
 
 from ctxasr.events import (
     Event,
@@ -17,78 +20,43 @@ from ctxasr.events import (
     PayloadRef,
     TurnKey,
 )
-from ctxasr.ports import EventStore, PayloadVault
-from ctxasr.store import schema
-from ctxasr.store.clients import KEY_ALIAS, Clients, clients
-from ctxasr.store.dynamodb import DynamoEventStore
+from ctxasr.store.clients import Clients, clients
 from ctxasr.store.local import LocalAws, ensure_key, ensure_tables
-from ctxasr.store.memory import MemoryEventStore, MemoryVault
-from ctxasr.store.vault import KmsVault
+from ctxasr.store.schema import Tables
 
-NOW_S = 1_700_000_000
+from .places import EXCEPTIONS, NOW_S, STORES, MemoryPlace, Place, WirePlace
+
 EXPIRES_S = NOW_S + 600
 TURN = TurnKey("customer-a", "turn-1")
+OTHER = TurnKey("customer-b", TURN.interaction)
+
+_names = itertools.count(1)
 
 
-@dataclass
-class HandClock:
-    """A clock that stands still until a test moves it."""
-
-    ms: float = NOW_S * 1000.0
-
-    def now_ms(self) -> float:
-        return self.ms
-
-    def timer_s(self, duration_ms: float) -> float:
-        return duration_ms / 1000
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "place" in metafunc.fixturenames:
+        name = metafunc.function.__name__
+        stores = [store for store in STORES if (store, name) not in EXCEPTIONS]
+        metafunc.parametrize("place", stores, indirect=True)
 
 
-class Rows(Protocol):
-    """The raw payload table: body and expiry in seconds of one row."""
-
-    async def read(self, turn: TurnKey, ref: PayloadRef) -> tuple[bytes, int] | None: ...
-
-    async def write(
-        self, turn: TurnKey, ref: PayloadRef, body: bytes, expires_at_s: int
-    ) -> None: ...
+COLLECTED: dict[str, Counter[str]] = {store: Counter() for store in STORES}
+"""store -> test -> how many cases of it were collected."""
 
 
-@dataclass
-class Place:
-    """One store under test; `peer()` is another process over the same tables."""
-
-    store: EventStore
-    vault: PayloadVault
-    clock: HandClock
-    rows: Rows
-    peer: Callable[[], tuple[EventStore, PayloadVault]]
+@pytest.hookimpl(tryfirst=True)  # before -k and -m leave some out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        callspec: Any = getattr(item, "callspec", None)
+        if callspec is not None and callspec.params.get("place") in STORES:
+            COLLECTED[callspec.params["place"]][getattr(item, "originalname", item.name)] += 1
 
 
-@dataclass
-class MemoryRows:
-    vault: MemoryVault
-
-    async def read(self, turn: TurnKey, ref: PayloadRef) -> tuple[bytes, int] | None:
-        return self.vault.rows.get((turn.customer, schema.payload_sort(turn, ref)))
-
-    async def write(self, turn: TurnKey, ref: PayloadRef, body: bytes, expires_at_s: int) -> None:
-        self.vault.rows[turn.customer, schema.payload_sort(turn, ref)] = (body, expires_at_s)
-
-
-@dataclass
-class DynamoRows:
-    client: Any
-    table: str
-
-    async def read(self, turn: TurnKey, ref: PayloadRef) -> tuple[bytes, int] | None:
-        key = schema.payload_key(turn, ref)
-        item = (await self.client.get_item(TableName=self.table, Key=key)).get("Item")
-        return None if item is None else (item["body"]["B"], int(item["expires_at"]["N"]))
-
-    async def write(self, turn: TurnKey, ref: PayloadRef, body: bytes, expires_at_s: int) -> None:
-        row = {"body": {"B": body}, "expires_at": {"N": str(expires_at_s)}}
-        item = {**schema.payload_key(turn, ref), **row}
-        await self.client.put_item(TableName=self.table, Item=item)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    counts = ", ".join(f"{sum(tests.values())} on {store}" for store, tests in COLLECTED.items())
+    if any(COLLECTED.values()):
+        listed = f"{len(EXCEPTIONS)} listed exceptions"
+        terminalreporter.write_line(f"contract tests: {counts} ({listed})")
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +65,21 @@ def server() -> Iterator[LocalAws]:
     aws.start()
     yield aws
     aws.stop()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[LocalAws]:
+    """One account for all places: each has tables and an alias of its own."""
+    aws = LocalAws()
+    aws.start()
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="session")
+def dynalite_url() -> Iterator[str]:
+    with dynalite() as url:
+        yield url
 
 
 @pytest.fixture
@@ -109,23 +92,45 @@ async def aws(server: LocalAws) -> AsyncIterator[Clients]:
         yield opened
 
 
-@pytest.fixture(params=["memory", "moto", "moto-explicit"])
-def place(request: pytest.FixtureRequest) -> Place:
-    clock = HandClock()
+@pytest.fixture
+async def place(request: pytest.FixtureRequest, shared: LocalAws) -> AsyncIterator[Place]:
+    """Fresh tables of the store that the test's parameter names."""
     if request.param == "memory":
-        store, vault = MemoryEventStore(clock), MemoryVault(clock)
-        return Place(store, vault, clock, MemoryRows(vault), lambda: (store, vault))
-    opened: Clients = request.getfixturevalue("aws")
-    fused = request.param == "moto"
-    tables = schema.Tables()
+        yield MemoryPlace()
+        return
+    endpoint = shared.endpoint
+    if request.param == "dynalite":
+        endpoint = endpoint_of(request.getfixturevalue("dynalite_url"), endpoint.url)
+    name = f"test-{next(_names)}"
+    async with clients(endpoint) as opened:
+        wire = WirePlace(request.param, endpoint, opened, Tables.named(name), f"alias/{name}")
+        await _set_up(wire)
+        try:
+            yield wire
+        finally:
+            await wire.close()
 
-    def peer() -> tuple[EventStore, PayloadVault]:
-        return (
-            DynamoEventStore(opened.dynamodb, tables, clock, fused=fused),
-            KmsVault(opened.dynamodb, opened.kms, tables, KEY_ALIAS, clock),
-        )
 
-    return Place(*peer(), clock, DynamoRows(opened.dynamodb, tables.payload), peer)
+_key_ids: list[str] = []
+"""The KMS key of the session: making one takes moto longer than most tests."""
+
+
+async def _set_up(place: WirePlace) -> None:
+    """What ensure_tables and ensure_key do, in fewer requests."""
+    dynamodb, kms = place.clients
+    for definition in place.tables.definitions():
+        await dynamodb.create_table(**definition)
+    for name in (place.tables.status, place.tables.payload):  # dynalite takes some milliseconds
+        while not await _is_active(dynamodb, name):
+            continue
+    if not _key_ids:
+        _key_ids.append((await kms.create_key())["KeyMetadata"]["KeyId"])
+    await kms.create_alias(AliasName=place.key_alias, TargetKeyId=_key_ids[0])
+
+
+async def _is_active(dynamodb: Any, table: str) -> bool:
+    answer = await dynamodb.describe_table(TableName=table)
+    return str(answer["Table"]["TableStatus"]) == "ACTIVE"
 
 
 # ---------------------------------------------------------------- what the tests write

@@ -14,9 +14,8 @@ from ctxasr.events import ConsistentStatus, Mark, Outcome, PayloadKind, PayloadR
 from ctxasr.store import schema
 from ctxasr.store.schema import TOKEN_BYTES_MAX
 
-from .conftest import EXPIRES_S, NOW_S, TURN, Place, event, payload
-
-OTHER = TurnKey("customer-b", TURN.interaction)
+from .conftest import EXPIRES_S, OTHER, TURN, event, payload
+from .places import NOW_S, Place
 
 
 async def test_a_write_returns_the_whole_item_and_a_repetition_changes_nothing(
@@ -152,7 +151,7 @@ async def test_losers_of_the_key_race_get_the_winners_key(place: Place) -> None:
     assert winner in keys
     reply = payload("under the winner's key")
     await place.vault.put(winner, reply)
-    _, elsewhere = place.peer()
+    _, elsewhere = await place.peer()
     assert await elsewhere.get(winner, TURN, [reply.ref]) == [reply]
 
 
@@ -218,7 +217,7 @@ async def test_payloads_come_back_as_they_went(place: Place, texts: tuple[str, .
     wrapped = await place.vault.new_key(TURN)
     given_payload = payload(*texts, kind=PayloadKind.ENTITIES)
     await place.vault.put(wrapped, given_payload)
-    _, elsewhere = place.peer()
+    _, elsewhere = await place.peer()
     assert await elsewhere.get(wrapped, TURN, [given_payload.ref]) == [given_payload]
 
 
@@ -334,6 +333,6 @@ async def test_a_tampered_body_fails(place: Place, at: int | None) -> None:
 async def test_an_unknown_wrapped_key_opens_nothing(place: Place) -> None:
     source = payload("mine alone")
     await place.vault.put(await place.vault.new_key(TURN), source)
-    for key in (b"x", b"y" * 96, await place.vault.new_key(TURN)):
+    for key in (b"", b"x", b"y" * 96, await place.vault.new_key(TURN)):
         with pytest.raises(PayloadUnreadable):
             await place.vault.get(key, TURN, [source.ref])

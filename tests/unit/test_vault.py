@@ -106,6 +106,33 @@ def test_data_keys_are_bounded_in_number() -> None:
     assert keys.find(b"one more", TURN) == KEY
 
 
+def test_data_keys_of_a_forgotten_customer_and_of_a_dropped_turn_are_zeroed() -> None:
+    keys = DataKeys(HandClock())
+    again, other = TurnKey(TURN.customer, "again"), TurnKey("customer-2", TURN.interaction)
+    for turn in (TURN, again, other):
+        keys.keep(b"w", turn, KEY)
+        keys.hold(b"w", turn)
+    keys.keep(b"lost the race", again, KEY)
+    cached = {place: entry[0] for place, entry in keys._keys.items()}
+    keys.drop(TURN)
+    assert [place for place, key in cached.items() if key == bytes(32)] == [(b"w", TURN)]
+    keys.drop_customer(TURN.customer)
+    assert [place for place, key in cached.items() if key != bytes(32)] == [(b"w", other)]
+    assert (len(keys), keys.held(again), keys.held(other)) == (1, None, b"w")
+    assert keys.find(b"w", other) == KEY
+
+
+def test_a_data_key_that_leaves_for_want_of_room_is_zeroed() -> None:
+    keys = DataKeys(HandClock())
+    keys.keep(b"first", TURN, KEY)
+    first = keys._keys[b"first", TURN][0]
+    for number in range(DATA_KEYS_MAX - 1):
+        keys.keep(b"%d" % number, TURN, KEY)
+    assert first == KEY
+    keys.keep(b"one more", TURN, KEY)
+    assert first == bytes(32)
+
+
 def test_batches_at_their_edge() -> None:
     refs = [PayloadRef(PayloadKind.REPLY, str(number)) for number in range(201)]
     assert [len(batch) for batch in vault.batches(refs[:100] * 2, 100)] == [100]

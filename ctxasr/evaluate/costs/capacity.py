@@ -20,12 +20,9 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from ctxasr.errors import LimitExceeded
-from ctxasr.store.schema import Item
+from ctxasr.store.schema import ITEM_BYTES_MAX, Item
 
 KB: Final = 1_024
-
-ITEM_BYTES_MAX: Final = 409_600
-"""DynamoDB's limit for one item."""
 
 INDEX_BYTES: Final = 100
 """What AWS adds to each item when it charges for storage."""
