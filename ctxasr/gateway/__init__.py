@@ -2,6 +2,8 @@
 
 http/            `ctxasr serve`
 requests         what callers ask of the service, in JSON
+batches          records of SQS and Kinesis, and which of them failed
+contexts         a turn's context: as vectors, or put to use (loads numpy)
 neighbours       the functions and queues that the recording function calls
 dialogue         turns of one device, told as the records that AVS clients send
 assist           Home Assistant's Assist pipeline events  -> dialogue

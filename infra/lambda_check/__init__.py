@@ -1,0 +1,1 @@
+"""`make lambda-check`: see __main__.py here."""

@@ -1,0 +1,204 @@
+"""The file trees of the functions, as they are deployed, and the zips made of them.
+
+    recorder    record_event, sweep             zip, slim
+    reader      get_context, rescore            zip; the recorder's, numpy and pronunciations
+    image       embed_context                   what the Containerfile copies, and .venv's torch
+
+Zips are the same bytes whenever the same files go in: names sorted, times fixed, bytecode that
+names no machine's paths and is never checked (`unchecked-hash`). /var/task cannot be written: what
+is not compiled here is compiled at every cold start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+WORK: Final = ROOT / "build" / "lambda"
+PINS: Final = ROOT / "infra" / "requirements-lambda.txt"
+TASK: Final = "/var/task"
+
+PYTHON: Final = (3, 11)
+PLATFORM: Final = "manylinux2014_x86_64"
+GLIBC_MINOR_MAX: Final = 26
+"""Of Lambda's python3.11, which stands on Amazon Linux 2: glibc 2.26."""
+
+SERVICES: Final = ("dynamodb", "kms", "lambda", "sqs", "sts")
+"""Service models that stay of botocore's four hundred."""
+
+RECORDER: Final = (
+    "__init__.py py.typed app.py envelopes.py errors.py events.py hypotheses.py lambdas.py "
+    "pipeline.py ports.py record.py timing.py trigger.py windows.py gateway/__init__.py "
+    "gateway/batches.py gateway/neighbours.py gateway/requests.py report/__init__.py "
+    "report/cloudwatch.py report/xray.py store/__init__.py store/caller.py store/clients.py "
+    "store/dynamodb.py store/schema.py store/vault.py"
+).split()
+READER: Final = (
+    "answer.py bias.py context.py rescore.py gateway/contexts.py speech/__init__.py "
+    "speech/align.py speech/g2p.py speech/lexicon.py speech/numbers.py speech/phonetics.py "
+    "speech/phrase_graph.py speech/pronounce.py speech/weights/g2p.safetensors"
+).split()
+
+PRUNED: Final = (
+    "bin", "boto3/examples", "boto3/data", "numpy/tests", "numpy/_pyinstaller",
+    "aws_lambda_powertools/event_handler",
+)  # fmt: skip
+"""Nothing of these is imported; the handlers' runs in the tree would show it."""
+
+_FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
+_RECORDS: Final = {"RECORD", "REQUESTED", "INSTALLER", "direct_url.json"}
+"""Of an installation, not of a package."""
+
+
+def pins(section: str) -> list[str]:
+    """The requirements under one heading of requirements-lambda.txt."""
+    found: dict[str, list[str]] = {}
+    here = ""
+    for line in PINS.read_text(encoding="utf-8").splitlines():
+        heading = re.match(r"# \[(\w+)\]", line)
+        here = heading[1] if heading else here
+        if line and not line.startswith("#"):
+            found.setdefault(here, []).append(line)
+    return found[section]
+
+
+DRIFT: Final = {"numpy"}
+"""Pinned otherwise than in requirements.lock, on purpose: see requirements-lambda.txt."""
+
+
+def drifted() -> Iterator[str]:
+    """What the zips would hold in another version than the tests run with."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    tested = dict(map(_name_and_version, re.findall(r"^\S+==\S+", lock, re.MULTILINE)))
+    for pin in (*pins("recorder"), *pins("reader")):
+        name, version = _name_and_version(pin)
+        if name not in DRIFT and tested.get(name, version) != version:
+            yield f"{pin}, tested with {tested[name]}"
+
+
+def _name_and_version(pin: str) -> tuple[str, str]:
+    name, _, version = pin.partition("==")
+    return re.sub(r"[-_.]+", "-", name).lower(), version
+
+
+def runtime() -> Path:
+    """A Python with the runtime client and nothing else."""
+    python = WORK / "runtime" / "bin" / "python"
+    if not python.exists():
+        _do(sys.executable, "-m", "venv", str(WORK / "runtime"))
+        _do(str(python), "-m", "pip", "install", "--quiet", "--no-deps", *pins("runtime"))
+    return python
+
+
+def recorder(tree: Path) -> None:
+    """Build the recorder's tree anew."""
+    _install(tree, pins("recorder"))
+    _copy(RECORDER, tree)
+
+
+def reader(tree: Path, recorder_tree: Path) -> None:
+    """Build the reader's tree anew, over what the recorder's holds."""
+    _install(tree, pins("reader"))
+    shutil.copytree(recorder_tree, tree, dirs_exist_ok=True)
+    _copy(READER, tree)
+
+
+def image(tree: Path) -> None:
+    """What the Containerfile copies, below `tree` as in the image; packages are not installed."""
+    shutil.rmtree(tree, ignore_errors=True)
+    recipe = (ROOT / "infra" / "Containerfile").read_text(encoding="utf-8")
+    for source, target in re.findall(r"^COPY (\S+) (\S+)$", recipe, re.MULTILINE):
+        place = tree / target.replace("${LAMBDA_TASK_ROOT}", TASK).lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, place)
+    compile_all(tree / TASK.lstrip("/"))
+
+
+def _install(tree: Path, requirements: Iterable[str]) -> None:
+    shutil.rmtree(tree, ignore_errors=True)
+    _do(
+        sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tree), "--no-deps",
+        "--no-compile", "--only-binary", ":all:", "--platform", PLATFORM, "--implementation", "cp",
+        "--python-version", ".".join(map(str, PYTHON)), "--disable-pip-version-check",
+        *requirements,
+    )  # fmt: skip
+    for name in PRUNED:
+        shutil.rmtree(tree / name, ignore_errors=True)
+    models = tree / "botocore" / "data"
+    for model in models.iterdir() if models.exists() else ():
+        if model.is_dir() and model.name not in SERVICES:
+            shutil.rmtree(model)
+    for path in list(tree.rglob("*")):
+        if path.name == "__pycache__" or (path.is_dir() and path.name == "tests"):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name in _RECORDS or path.suffix in (".pyi", ".pyx", ".pxd", ".c", ".h"):
+            path.unlink(missing_ok=True)
+
+
+def _copy(names: Iterable[str], tree: Path) -> None:
+    for name in names:
+        place = tree / "ctxasr" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "ctxasr" / name, place)
+
+
+def compile_all(tree: Path) -> None:
+    """Bytecode for all, as it will lie below /var/task."""
+    _do(
+        sys.executable, "-m", "compileall", "-q", "-s", str(tree), "-p", TASK,
+        "--invalidation-mode", "unchecked-hash", str(tree),
+    )  # fmt: skip
+
+
+def files(tree: Path) -> list[Path]:
+    """All files of a tree, sorted by name."""
+    found = [path for path in tree.rglob("*") if path.is_file()]
+    return sorted(found, key=lambda path: path.relative_to(tree).as_posix())
+
+
+def size_bytes(tree: Path) -> int:
+    """What the tree takes unzipped."""
+    return sum(path.stat().st_size for path in files(tree))
+
+
+def make_zip(tree: Path, path: Path) -> str:
+    """Zip the tree; returns the SHA-256 of the zip."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for file in files(tree):
+            entry = zipfile.ZipInfo(file.relative_to(tree).as_posix(), _FIXED_TIME)
+            entry.external_attr, entry.create_system = 0o644 << 16, 3
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, 6)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def too_new(tree: Path) -> Iterator[str]:
+    """Libraries that ask for a glibc that Lambda's python3.11 has not."""
+    for path in files(tree):
+        if ".so" in path.name:
+            asked = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", path.read_bytes())]
+            if max(asked, default=0) > GLIBC_MINOR_MAX:
+                yield f"{path.relative_to(tree)} wants glibc 2.{max(asked)}"
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(  # noqa: S603
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command[:4])} ... failed:\n{done.stdout}{done.stderr}")
