@@ -71,6 +71,7 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     Raises:
         EnvelopeError, LimitExceeded: the message is wrong; delivering it again will not help.
         StoreUnavailable: perhaps written; deliver it again.
+        PayloadUnreadable: KMS does not open the turn's key; as good as unavailable.
     """
     event = to_event(record, ports.payload_ttl_s)
     ports.windows.note(event)

@@ -25,7 +25,8 @@ def forget(
     """Erase all that both tables hold of a customer, keys first, and prove that nothing is left.
 
     The proof is a strongly consistent look at both tables that finds no item. What arrives of the
-    customer later is recorded anew; a process that holds a data key forgets it within five minutes.
+    customer later is recorded anew. Running processes zero the customer's data keys within five
+    minutes, a frozen Lambda sandbox when it wakes.
 
     - `ctxasr forget customer-17 --endpoint-url http://127.0.0.1:8000 --yes`
     """
@@ -40,12 +41,12 @@ def forget(
         )
     done = asyncio.run(_forget(customer, settings))
     if as_json:
-        print_json({"customer": customer, **asdict(done), "left": 0})
+        print_json({"customer": customer, **asdict(done)})
     else:
-        Out().print(
-            f"{customer}: deleted {done.status_items} status items and {done.payloads} payloads; "
-            f"both tables show none (look {done.looks})"
-        )
+        found = f"deleted {done.status_items} status items and {done.payloads} payloads"
+        if not done.status_items + done.payloads:
+            found = "nothing was found under this name"
+        Out().print(f"{customer}: {found}; both tables show none (look {done.looks})")
 
 
 async def _forget(customer: str, settings: Settings) -> Forgotten:

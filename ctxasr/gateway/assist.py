@@ -43,6 +43,11 @@ ConversationId = Annotated[str, StringConstraints(max_length=256)]
 class _Data(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"{type(self).__name__}(...)"
+
+    __str__ = __repr__
+
 
 class _RunStart(_Data):
     conversation_id: ConversationId | None = None

@@ -186,14 +186,17 @@ class Telling:
         """What the assistant says, and whether the microphone will re-open after it."""
         turn = self.dialogue.turn
         refused = self._refuses(Reply, text, field)
+        # Voices differ in pace: the reply may take twice the estimate before the answer begins.
+        until_ms = self._sender.received_at + round(2 * spoken_ms(text)) + ANSWER_MS
         if refused is None:
             self._tell(Reply, {"text": text})
+            if self.dialogue.asked is not None:  # the question was told before its text
+                asked = replace(self.dialogue.asked, until_ms=until_ms)
+                self.dialogue = replace(self.dialogue, asked=asked)
         if not asks or turn is None or self._refuses(ExpectSpeech):
             return refused
         conversation = conversation or turn.conversation
         token = short_hash(f"{conversation} {turn.interaction}")
-        # Voices differ in pace: the reply may take twice the estimate before the answer begins.
-        until_ms = self._sender.received_at + round(2 * spoken_ms(text)) + ANSWER_MS
         initiator = {"type": "FOLLOW_UP", "payload": {"token": token}}
         self._tell(ExpectSpeech, {"timeoutInMilliseconds": ANSWER_MS, "initiator": initiator})
         self.dialogue = replace(self.dialogue, asked=Asked(token, conversation, until_ms))

@@ -79,6 +79,11 @@ UNUSED: Final = frozenset(
 class _Data(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"{type(self).__name__}(...)"
+
+    __str__ = __repr__
+
 
 class _Context(_Data):
     conversation_id: Annotated[str, StringConstraints(max_length=256)] | None = None

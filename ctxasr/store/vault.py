@@ -8,6 +8,8 @@ the turn unreadable at once. KMS binds it to customer and interaction by its enc
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -30,6 +32,9 @@ DATA_KEYS_MAX: Final = 1000
 
 DATA_KEY_AGE_MS_MAX: Final = 300_000
 """A cached data key is asked of KMS again after this time: a revoked grant bites within it."""
+
+WIPE_PAUSE_MS_MIN: Final = 1_000.0
+"""Between two looks at the cache: a clock that stands still must not make the loop spin."""
 
 PREVIOUS_KEYS_MAX: Final = 4
 """KMS keys that were in use before; each may cost one more request for an old turn."""
@@ -70,6 +75,7 @@ class KmsVault:
         self._previous_keys = tuple(previous_keys)
         self._table, self._clock, self._call = tables.payload, clock, call or Caller()
         self._keys = DataKeys(clock)
+        self._wiping: asyncio.TimerHandle | None = None
 
     async def new_key(self, turn: TurnKey) -> bytes:
         try:
@@ -83,7 +89,7 @@ class KmsVault:
         except ClientError as error:
             raise refused(self._kms, "generate_data_key", error) from None
         wrapped: bytes = answer["CiphertextBlob"]
-        self._keys.keep(wrapped, turn, answer["Plaintext"])
+        self._keep(wrapped, turn, answer["Plaintext"])
         return wrapped
 
     def held_key(self, turn: TurnKey) -> bytes | None:
@@ -171,9 +177,22 @@ class KmsVault:
         key = self._keys.find(wrapped_key, turn)
         if key is None:
             key = await self._unwrap(wrapped_key, turn)
-            self._keys.keep(wrapped_key, turn, key)
+            self._keep(wrapped_key, turn, key)
         self._keys.hold(wrapped_key, turn)
         return key
+
+    def _keep(self, wrapped_key: bytes, turn: TurnKey, key: bytes) -> None:
+        self._keys.keep(wrapped_key, turn, key)
+        if self._wiping is None:
+            self._wipe_later()
+
+    def _wipe_later(self) -> None:
+        """A process that nobody asks anything forgets its keys as well."""
+        self._keys.drop_old()
+        self._wiping = None
+        if len(self._keys):
+            left_s = self._clock.timer_s(max(self._keys.left_ms(), WIPE_PAUSE_MS_MIN))
+            self._wiping = asyncio.get_running_loop().call_later(left_s, self._wipe_later)
 
     async def _unwrap(self, wrapped_key: bytes, turn: TurnKey) -> bytes:
         for key_id in (self._key_id, *self._previous_keys):
@@ -212,7 +231,7 @@ class DataKeys:
 
     def find(self, wrapped_key: bytes, turn: TurnKey) -> bytes | None:
         """A copy: the caller's must not turn to zeros when the cached one is dropped."""
-        self._drop_old()
+        self.drop_old()
         found = self._keys.get((wrapped_key, turn))
         return None if found is None else bytes(found[0])
 
@@ -221,7 +240,7 @@ class DataKeys:
         if (wrapped_key, turn) in self._keys:
             return
         self._keys[wrapped_key, turn] = (bytearray(key), self._clock.now_ms())
-        self._drop_old()
+        self.drop_old()
 
     def hold(self, wrapped_key: bytes, turn: TurnKey) -> None:
         """Note that the key was put to use for the turn, if it is still kept."""
@@ -230,7 +249,7 @@ class DataKeys:
 
     def held(self, turn: TurnKey) -> bytes | None:
         """The wrapped key that was last put to use for the turn."""
-        self._drop_old()
+        self.drop_old()
         return self._held.get(turn)
 
     def drop(self, turn: TurnKey) -> None:
@@ -249,7 +268,12 @@ class DataKeys:
         if self._held.get(place[1]) == place[0]:
             del self._held[place[1]]
 
-    def _drop_old(self) -> None:
+    def left_ms(self) -> float:
+        """How long the oldest key may still stay."""
+        oldest_ms = next((kept_ms for _, kept_ms in self._keys.values()), math.inf)
+        return oldest_ms + DATA_KEY_AGE_MS_MAX - self._clock.now_ms()
+
+    def drop_old(self) -> None:
         """Oldest first; entries are never moved, so the order of entry is the order of age."""
         oldest_ms = self._clock.now_ms() - DATA_KEY_AGE_MS_MAX
         while self._keys:

@@ -188,24 +188,24 @@ def test_an_embedding_reads_back_what_it_wrote() -> None:
         assert after.vectors.dtype == after.phrase_matrix.dtype == np.float32
 
 
-def test_the_largest_embedding_fits_into_an_item() -> None:
-    """As many phrases as may be, of letters of four bytes, at the width of the shipped encoder."""
-    length = CONTEXT_TEXT_BYTES_MAX // CONTEXT_PHRASES_MAX // 4 - 1
-    letters = np.random.default_rng(7).integers(0x20000, 0x2A6DF, (CONTEXT_PHRASES_MAX, length))
-    phrases = [Phrase("".join(map(chr, row)), "entities", "k") for row in letters]
-    assert within_limits(phrases) == phrases
+@pytest.mark.parametrize("letter", ["n", "\U00020000", '"', "\x01"])
+def test_the_largest_embedding_fits_into_an_item(letter: str) -> None:
+    """As many phrases as may be, whatever JSON makes of them, at the shipped encoder's width."""
+    phrases = within_limits([Phrase(letter * 80, "entities", letter * 80)] * CONTEXT_PHRASES_MAX)
     blob = embedding(TURNS_KEPT, tuple(phrases), 384).to_bytes()
-    assert 360_000 < len(blob) <= PAYLOAD_BYTES_MAX
+    assert len(blob) <= PAYLOAD_BYTES_MAX
     assert ContextEmbedding.from_bytes(blob).phrases == tuple(phrases)
+    assert (len(phrases) == CONTEXT_PHRASES_MAX) == (letter == "n")
 
 
 def test_phrases_past_a_limit_are_left_out() -> None:
     many = [Phrase(f"name {number}", "entities") for number in range(CONTEXT_PHRASES_MAX + 1)]
     assert within_limits(many) == many[:-1]
-    half = CONTEXT_TEXT_BYTES_MAX // 2
-    long = [Phrase("n" * half, "entities"), Phrase("n" * half, "entities", "k")]
-    assert within_limits(long) == long[:1]
-    assert within_limits([long[0], Phrase("m" * half, "entities")])[1:] != []
+    around = len('[["", "entities", ""]]')
+    half = CONTEXT_TEXT_BYTES_MAX // 2 - around
+    long = [Phrase("n" * half, "entities"), Phrase("m" * half, "entities")]
+    assert within_limits(long) == long
+    assert within_limits([Phrase("n" * (half + 1), "entities"), long[1]])[1:] == []
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
-from conftest import ANSWER, HEARD, Encoder, World, check_gone, check_plain, run, turn
+from conftest import ANSWER, HEARD, TTL_S, Encoder, World, check_gone, check_plain, run, turn
 
 from ctxasr.errors import StoreUnavailable
-from ctxasr.events import EventKey, Outcome, TurnKey
+from ctxasr.events import EventKey, Outcome, TurnKey, to_event
 from ctxasr.pipeline import Ports, embed, on_event
+from ctxasr.record import record
 
 CLAIMANT = EventKey(TurnKey("customer", "turn-1"), "turn-1-SpeechRecognizer.ExpectSpeech")
 
@@ -40,8 +41,8 @@ def recorder(world: World, other: Elsewhere) -> Ports:
 
 async def record_a_turn(world: World, other: Elsewhere) -> None:
     ports = recorder(world, other)
-    for record in turn().values():
-        await on_event(record, ports)
+    for one in turn().values():
+        await on_event(one, ports)
 
 
 def test_the_claimed_turn_is_embedded_there_and_answers_here() -> None:
@@ -111,12 +112,43 @@ def test_only_the_claimant_is_embedded_and_only_once() -> None:
     run(main())
 
 
+def test_a_turn_that_another_event_has_claimed_is_left_alone() -> None:
+    async def main() -> None:
+        world = World()
+        for one in turn().values():
+            event = to_event(one, TTL_S)
+            expires_at_s = one.received_at // 1_000 + TTL_S
+            await record(event, world.store, world.vault, expires_at_s)
+        await world.store.claim(CLAIMANT.turn, "the owner")
+        status = await embed(CLAIMANT, "device", world.process())
+        assert status is not None
+        assert (status.owner, status.outcome) == ("the owner", None)
+        assert world.encoder.calls == []
+
+    run(main())
+
+
+def test_an_embedder_embeds_itself_and_notes_when() -> None:
+    """Its own ports may name an embedder, as one environment serves all functions."""
+
+    async def main() -> None:
+        world = World()
+        other = Elsewhere(replace(world.process(), embedder=Elsewhere(world.process(), False)))
+        await record_a_turn(world, other)
+        assert (await world.status()).outcome is Outcome.EMBEDDED
+        context = await world.context()
+        assert context.computed_at_ms == world.clock.now_ms()
+        assert context.model == world.encoder.model
+
+    run(main())
+
+
 def test_without_an_encoder_the_turn_is_missed() -> None:
     async def main() -> None:
         world = World()
         ports = replace(world.process(), encoder=None)
-        for record in turn().values():
-            await on_event(record, ports)
+        for one in turn().values():
+            await on_event(one, ports)
         await check_gone(world, Outcome.MISSED)
 
     run(main())

@@ -226,7 +226,8 @@ def test_the_agent_context_is_full_to_the_edge() -> None:
     assert agent_context([phrase("\U0001f600" * (LIMIT // 2 + 1))]) == ""
     reply = "x" * (LIMIT - 5)
     assert agent_context([phrase("jone"), phrase("jones", -2.0)], reply) == f"{reply} jone"
-    assert agent_context([phrase("jones")], "x" * LIMIT) == "jones", "a reply is not cut either"
+    assert agent_context([phrase("jones")], "x" * LIMIT) == "x" * LIMIT
+    assert agent_context([phrase("jones")], "x" * (LIMIT + 1)) == "jones", "nor is a reply cut"
 
 
 @given(phrases=lists(30), reply=st.text(st.characters(exclude_categories=()), max_size=2_000))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from conftest import World, completed, run, turn
+from conftest import World, run, turn
 
 from ctxasr import forget as stage
 from ctxasr.errors import LimitExceeded, StoreUnavailable
@@ -52,6 +54,26 @@ def test_keys_go_before_payloads() -> None:
     run(main())
 
 
+def test_no_payload_goes_before_the_last_key() -> None:
+    """Of more items than one look deletes, every key is gone before the first payload is."""
+    looks: list[str] = []
+
+    class Table:
+        def __init__(self, name: str, items: list[int]) -> None:
+            self.name, self.items = name, items
+
+        async def forget(self, customer: str) -> int:
+            looks.append(self.name)
+            return self.items.pop(0) if self.items else 0
+
+    store: Any = Table("status", [1000, 1000, 5])
+    vault: Any = Table("payload", [1000, 7])
+    done = run(forget("customer", store, vault))
+    assert (done.status_items, done.payloads) == (2005, 1007)
+    assert looks[:4] == ["status"] * 4
+    assert looks[-2:] == ["status", "payload"], "the proof"
+
+
 def test_an_event_that_comes_later_finds_no_key() -> None:
     """A process that still holds the data key writes what nobody can read; the turn is missed."""
 
@@ -60,11 +82,13 @@ def test_an_event_that_comes_later_finds_no_key() -> None:
         records = turn()
         expect = records.pop("expect")
         await world.deliver(list(records.values()))
+        held = dict(world.vault._held)
         await forget("customer", world.store, world.vault)
-        status = await on_event(expect, world.ports)
-        assert status.wrapped_key is None
-        status = await on_event(completed(), world.ports)
-        assert status.outcome is None, "an incomplete turn waits for the sweep"
+        world.vault._held.update(held)  # as in another process
+        for record in (*records.values(), expect):
+            status = await on_event(record, world.ports)
+        assert (status.outcome, status.wrapped_key) == (Outcome.MISSED, None)
+        assert world.vault.rows == {}
 
     run(main())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import PayloadKind, PayloadRef, TurnKey
 from ctxasr.store import schema, vault
-from ctxasr.store.vault import DATA_KEY_AGE_MS_MAX, DATA_KEYS_MAX, DataKeys
+from ctxasr.store.schema import Tables
+from ctxasr.store.vault import DATA_KEY_AGE_MS_MAX, DATA_KEYS_MAX, DataKeys, KmsVault
 
 TURN, REF = TurnKey("customer", "interaction"), PayloadRef(PayloadKind.REPLY, "1")
 KEY, NONCE = bytes(range(32)), bytes(12)
@@ -137,3 +141,34 @@ def test_batches_at_their_edge() -> None:
     refs = [PayloadRef(PayloadKind.REPLY, str(number)) for number in range(201)]
     assert [len(batch) for batch in vault.batches(refs[:100] * 2, 100)] == [100]
     assert [len(batch) for batch in vault.batches(refs, 100)] == [100, 100, 1]
+
+
+async def test_an_idle_process_zeroes_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks the vault anything any more; its timer alone has to do it."""
+    timers: list[tuple[float, Callable[[], None]]] = []
+    loop = asyncio.get_running_loop()
+
+    def call_later(delay_s: float, wipe: Callable[[], None]) -> object:
+        timers.append((delay_s, wipe))
+        return timers
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+
+    class Kms:
+        async def generate_data_key(self, **_: object) -> dict[str, bytes]:
+            return {"CiphertextBlob": b"wrapped", "Plaintext": b"k" * 32}
+
+    clock = HandClock()
+    vault = KmsVault(None, Kms(), Tables(), "key", clock)
+    await vault.new_key(TURN)
+    await vault.new_key(TURN)
+    ((delay_s, wipe),) = timers
+    assert delay_s == DATA_KEY_AGE_MS_MAX / 1_000
+    (key, _) = next(iter(vault._keys._keys.values()))
+    clock.ms += DATA_KEY_AGE_MS_MAX / 2
+    wipe()  # too early, as by a clock that was set back
+    assert key == b"k" * 32
+    clock.ms += DATA_KEY_AGE_MS_MAX / 2
+    timers[-1][1]()
+    assert key == bytes(32)
+    assert len(timers) == 2, "an empty cache needs no timer"

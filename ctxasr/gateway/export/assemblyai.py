@@ -27,11 +27,13 @@ _SEPARATOR: Final = ", "
 def agent_context(phrases: Sequence[BiasingPhrase], reply: str = "") -> Exported:
     """The reply as a whole, if it fits, and as many phrases as fit after it."""
     reply = " ".join(reply.encode("utf-8", "replace").decode().split())
-    head = f"{reply} " if reply and _units(reply) < AGENT_CONTEXT_CHARS_MAX else ""
-    room = AGENT_CONTEXT_CHARS_MAX - _units(head) + len(_SEPARATOR)  # before the first stands none
+    if _units(reply) > AGENT_CONTEXT_CHARS_MAX:
+        reply = ""
+    # Before the first phrase stands no separator, but a blank if the reply stands there.
+    room = AGENT_CONTEXT_CHARS_MAX - _units(reply) - bool(reply) + len(_SEPARATOR)
     form = Format(str, lambda text: _units(_SEPARATOR + text), room)
     chosen = choose(phrases, form)
-    text = (head + _SEPARATOR.join(chosen.written)).strip()
+    text = " ".join(filter(None, [reply, _SEPARATOR.join(chosen.written)]))
     return chosen.exported(TARGET, {"type": "UpdateConfiguration", "agent_context": text})
 
 
