@@ -8,7 +8,7 @@ INFRA := infra/.venv/bin/python
 INFRA_READY := infra/.venv/.ready
 DYNALITE := tests/dynalite/node_modules/.ready
 .DEFAULT_GOAL := help
-.PHONY: help replay test lint types proof bench infra-check lock clean
+.PHONY: help replay test lint types proof bench infra-check lambda-check lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 21
@@ -55,6 +55,9 @@ $(INFRA_READY): infra/requirements.txt
 
 infra-check: $(INFRA_READY) ## Hold the template to its rules and to the code, try it on moto
 	$(INFRA) -m infra.check
+
+lambda-check: $(READY) $(DYNALITE) ## Build the functions' zips and run every handler as Lambda would
+	PYTHONPATH=tests $(RUN) -m infra.lambda_check --json build/lambda/figures.json
 
 lock: $(READY) ## Pin what is installed now
 	$(RUN) -m pip freeze --exclude-editable --disable-pip-version-check \

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ctxasr.bias import GENERIC_ANSWERS
 from ctxasr.errors import InputError
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.hypotheses import Phrase
@@ -198,6 +197,7 @@ def default_recognizer() -> Recognizer:
 @functools.cache
 def default_aligner() -> PhraseAligner:
     """Alignment by CMUdict's pronunciations and the grapheme-to-phoneme model."""
+    from ctxasr.bias import GENERIC_ANSWERS
     from ctxasr.speech.align import SoundAligner
     from ctxasr.speech.pronounce import Pronouncer
 

@@ -130,6 +130,7 @@ HEAVY = ("torch", "pocketsphinx", "moto", "aioboto3", "scipy")
         ("ctxasr.answer", HEAVY),
         ("ctxasr.app", HEAVY),
         ("ctxasr.pipeline", (*HEAVY, "numpy")),  # what the recording Lambda needs, with the next
+        ("ctxasr.lambdas", ("torch", "pocketsphinx", "moto", "scipy", "numpy")),
         ("ctxasr.store.dynamodb", ("torch", "pocketsphinx", "moto", "scipy", "numpy")),
         ("ctxasr.scenario.plugin", (*HEAVY, "numpy")),  # every pytest run loads it
     ],
