@@ -330,5 +330,6 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _texts(values: list[Any]) -> tuple[str, ...]:
-    """Each text once, blank ones left out."""
-    return tuple(dict.fromkeys(text for text in values if isinstance(text, str) and text.strip()))
+    """Each text once, blank ones left out, half characters replaced: no store could take them."""
+    whole = (one.encode("utf-8", "replace").decode() for one in values if isinstance(one, str))
+    return tuple(dict.fromkeys(text for text in whole if text.strip()))

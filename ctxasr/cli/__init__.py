@@ -5,6 +5,7 @@
     training    train
     export      export
     costs       costs
+    serve       serve
     service     forget, doctor
     shared      options, progress bars and Ctrl-C, as all commands have them
 
@@ -20,7 +21,7 @@ from typing import Annotated
 import typer
 
 from ctxasr import __version__
-from ctxasr.cli import costs, dialogue, export, scenario, service, training
+from ctxasr.cli import costs, dialogue, export, scenario, serve, service, training
 
 app = typer.Typer(
     name="ctxasr",
@@ -37,6 +38,7 @@ app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)
 app.command()(costs.costs)
+app.command()(serve.serve)
 app.command()(service.forget)
 app.command()(service.doctor)
 

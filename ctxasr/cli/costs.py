@@ -6,6 +6,7 @@ As in `ctxasr.cli`, what the command needs is imported inside it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,7 +165,12 @@ async def _measure(
     with _bar() as progress:
         try:
             return await measure(
-                endpoint, settings.table_prefix, shapes, turns=turns, progress=progress
+                endpoint,
+                f"{settings.table_prefix}-costs-{secrets.token_hex(4)}",
+                shapes,
+                turns=turns,
+                key_id=settings.kms_key,
+                progress=progress,
             )
         except StoreUnavailable as error:
             hint = "" if kms_url else " (a server without KMS needs --kms-endpoint-url as well)"

@@ -127,6 +127,15 @@ def _server() -> str:
     return asyncio.run(start())
 
 
+def _door() -> str:
+    import fastapi
+    import limits  # noqa: F401
+    import python_multipart  # noqa: F401
+    import uvicorn
+
+    return f"fastapi {fastapi.__version__}, uvicorn {uvicorn.__version__}"
+
+
 def _temporary() -> str:
     with tempfile.NamedTemporaryFile(prefix="ctxasr-") as file:
         file.write(b"\0" * 65_536)
@@ -170,6 +179,7 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     ("g2p weights", f"{_REINSTALL}, or `ctxasr train --part g2p`", True, _g2p),
     ("PocketSphinx model", "pip install --force-reinstall pocketsphinx", True, _recogniser),
     ("local DynamoDB", "pip install 'ctxasr[local]'; allow sockets on 127.0.0.1", True, _server),
+    ("HTTP door", "pip install 'ctxasr[serve]'", False, _door),
     (
         "test voices",
         "apt-get install flite, festival with festvox-us-slt-hts, or espeak-ng",

@@ -244,7 +244,8 @@ _worker: PocketSphinxDecoder | None = None
 
 def _start_worker(options: dict[str, Any]) -> None:
     global _worker  # noqa: PLW0603 - a pool's worker has no other place to keep its decoder
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # both are the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     _worker = PocketSphinxDecoder(**options)
 
 

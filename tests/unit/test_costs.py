@@ -13,7 +13,6 @@ import typer
 from ctxasr.cli.costs import BATCH_MAX, MEMORY_MB_MAX, MEMORY_MB_MIN, costs
 from ctxasr.errors import InputError, LimitExceeded
 from ctxasr.evaluate.costs.capacity import (
-    ITEM_BYTES_MAX,
     KB,
     Ledger,
     Step,
@@ -48,6 +47,7 @@ from ctxasr.evaluate.costs.money import (
 from ctxasr.evaluate.costs.prices import NUMBERS, PRICE_FILE_BYTES_MAX, Prices, load_prices
 from ctxasr.evaluate.costs.walks import walk
 from ctxasr.report.output import exit_code_of
+from ctxasr.store.schema import ITEM_BYTES_MAX
 
 
 def priced(prices: Prices, changes: dict[str, Any]) -> Prices:

@@ -154,14 +154,16 @@ class Measurement:
 
 async def measure(
     endpoint: Endpoint,
-    prefix: str,
+    name: str,
     shapes: Sequence[Shape],
     *,
     turns: int = 20,
     key_id: str = KEY_ALIAS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measurement:
-    """Play turns in tables of their own, which are removed afterwards.
+    """Play turns in two tables that begin with `name`, made for this and removed afterwards.
+
+    The KMS key `key_id` is made if there is none, and stays.
 
     CPU is measured over `turns` turns of each design that ask and as many that do not; with 0 it
     is left out.
@@ -174,7 +176,7 @@ async def measure(
         raise LimitExceeded("TURNS_MAX", TURNS_MAX, turns, "turns, which are 0 or more")
     for design, shape in product(Design, shapes):  # before anything is written
         walk(design, shape, asks=True, eager=True)
-    tables = Tables.named(f"{prefix}-costs")
+    tables = Tables.named(name)
     async with clients(endpoint) as opened:
         await ensure_key(opened.kms, key_id)
         await ensure_tables(opened.dynamodb, tables)

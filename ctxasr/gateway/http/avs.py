@@ -1,0 +1,123 @@
+"""The Alexa Voice Service half: multipart events in, directives out.
+
+    POST /v20160207/events      metadata: {"context": [...], "event": {...}}
+                                audio:    only with SpeechRecognizer.Recognize
+
+A Recognize with audio is answered with SpeechRecognizer.StopCapture and with what was understood,
+as the directive ContextText.Utterance, which is ours: AVS would not tell. Any other event is
+recorded and answered with 204. One that belongs to no turn is answered so too, and not recorded.
+
+Source: the public AVS reference, "Structure an HTTP/2 Request". Here it is HTTP/1.1, and there is
+no downchannel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ctxasr.envelopes import (
+    MESSAGE_BYTES_MAX,
+    Envelope,
+    Recognize,
+    read_envelope,
+)
+from ctxasr.errors import EnvelopeError
+from ctxasr.events import short_hash
+from ctxasr.gateway.http.auth import Grant
+from ctxasr.gateway.http.limits import PCM_BYTES_MAX
+from ctxasr.gateway.http.multipart import RELATED, Part, form_parts, related
+from ctxasr.gateway.http.service import Service
+from ctxasr.hypotheses import Recognition
+
+PATH: Final = "/v20160207/events"
+FORMAT: Final = "AUDIO_L16_RATE_16000_CHANNELS_1"
+DEVICE: Final = "device"
+"""Of a token without one: AVS has a token for each device."""
+
+PARTS_BYTES_MAX: Final = {"metadata": MESSAGE_BYTES_MAX, "audio": PCM_BYTES_MAX}
+"""The parts that are read, and how large each may be."""
+
+
+def avs_router(service: Service) -> APIRouter:
+    """The one route of AVS."""
+    router = APIRouter(tags=["Alexa Voice Service"])
+
+    @router.post(PATH, operation_id="avs_event", summary="One AVS event, with audio if it has any")
+    async def event(request: Request) -> Response:
+        grant: Grant = request.state.grant
+        content_type = request.headers.get("content-type", "")
+        parts = form_parts(request.stream(), content_type, PARTS_BYTES_MAX)
+        async with aclosing(parts):
+            message = _event(await anext(parts, None))
+            directives = await _take(service, grant, message, parts)
+        if not directives:
+            return Response(status_code=204)
+        return Response(related(directives), media_type=RELATED)
+
+    return router
+
+
+async def _take(
+    service: Service, grant: Grant, message: Envelope, parts: AsyncIterator[Part]
+) -> list[dict[str, Any]]:
+    header, body = message.message.header, message.message.payload
+    outer: dict[str, Any] = {}
+    if header.dialog_request_id is None:
+        outer["interaction"] = service.turn_of(grant, message)
+    record = service.record_of(grant, message, DEVICE, **outer)
+    if isinstance(body, Recognize):
+        if header.dialog_request_id is None:
+            raise EnvelopeError("event.header.dialogRequestId: a Recognize must have one")
+        heard = await service.hear(record, lambda: _decode(service, parts, body.format))
+        if heard is None:
+            return []
+        return [
+            _stop_capture(message),
+            heard.utterance.model_dump(by_alias=True, exclude_unset=True),
+        ]
+    async for _ in parts:
+        raise EnvelopeError("body: only a Recognize has audio")
+    if header.dialog_request_id is not None or outer.get("interaction") is not None:
+        await service.record(record)
+    return []
+
+
+async def _decode(service: Service, parts: AsyncIterator[Part], form: str) -> Recognition | None:
+    from ctxasr.gateway.http.sound import from_pcm
+
+    audio = [part.data async for part in parts]  # at most one: there are two names
+    if not audio:
+        return None
+    if form != FORMAT:
+        raise EnvelopeError(f"event.payload.format: must be {FORMAT}")
+    (sound,) = audio
+    return await service.recognise(lambda: from_pcm(sound))
+
+
+def _event(part: Part | None) -> Envelope:
+    if part is None or part.name != "metadata":
+        raise EnvelopeError("body: the first part must be 'metadata'")
+    message = read_envelope(part.data)
+    if message.event is None:
+        raise EnvelopeError("metadata: must hold an event; directives go to /v1/records")
+    return message
+
+
+def _stop_capture(message: Envelope) -> dict[str, Any]:
+    header = message.message.header
+    return {
+        "directive": {
+            "header": {
+                "namespace": "SpeechRecognizer",
+                "name": "StopCapture",
+                "messageId": f"stop-{short_hash(header.message_id)}",
+                "dialogRequestId": header.dialog_request_id,
+            },
+            "payload": {},
+        }
+    }

@@ -1,0 +1,183 @@
+"""Before any route: who is calling, how often, how many at once, how much and how slowly.
+
+    headers -> token -> rate of this customer -> a free place -> the route, whose body is counted
+
+Whatever a route raises becomes problem details, and every request one line of the log. What a
+refused client still sends is read for a moment, or it would never see the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ctxasr.gateway.http import limits
+from ctxasr.gateway.http.auth import Grant, Tokens
+from ctxasr.gateway.http.logs import log, place_of
+from ctxasr.gateway.http.problems import Problem, problem_of, too_large, unavailable
+from ctxasr.ports import Clock
+
+OPEN: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
+"""Paths for anybody who can reach the port: they tell nothing of any customer."""
+
+
+class Guard:
+    """An ASGI application round another one."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        body_bytes_max: Mapping[str, int],
+        rate_per_min: int = limits.RATE_PER_MIN,
+    ) -> None:
+        """`body_bytes_max` by path; JSON_BYTES_MAX holds for the others."""
+        self._app, self.tokens, self._clock = app, tokens, clock
+        self._body_bytes_max = body_bytes_max
+        self._rate = RateLimitItemPerMinute(rate_per_min)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._at_work = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        loop = asyncio.get_running_loop()
+        began_s, path = loop.time(), scope["path"]
+        body = _Body(receive, self._body_bytes_max.get(path, limits.JSON_BYTES_MAX))
+        answer = _Answer(send, body)
+        facts: dict[str, Any] = {"method": scope["method"]}
+        try:
+            if path in OPEN:
+                await self._app(scope, body.receive, answer.send)
+            else:
+                grant = await self._admit(scope, body)
+                facts["customer"] = grant.customer
+                scope.setdefault("state", {})["grant"] = grant
+                await self._at_place(scope, body, answer)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                log("fault", logging.ERROR, **place_of(error))
+            if answer.status is None:
+                await problem.response()(scope, body.receive, answer.send)
+        finally:
+            route = getattr(scope.get("route"), "path", "-")
+            took_ms = round(1_000.0 * (loop.time() - began_s), 1)
+            log("request", **facts, route=route, status=answer.status, took_ms=took_ms)
+
+    async def _at_place(self, scope: Scope, body: _Body, answer: _Answer) -> None:
+        if self._at_work >= limits.REQUESTS_MAX:
+            raise unavailable("Busy", f"REQUESTS_MAX is {limits.REQUESTS_MAX}: all are at work")
+        self._at_work += 1
+        try:
+            await self._app(scope, body.receive, answer.send)
+        finally:
+            self._at_work -= 1
+
+    async def _admit(self, scope: Scope, body: _Body) -> Grant:
+        headers = scope["headers"]
+        if len(headers) > limits.HEADERS_MAX:
+            raise Problem(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "LimitExceeded",
+                f"HEADERS_MAX is {limits.HEADERS_MAX}, got {len(headers)}",
+            )
+        given = [value for name, value in headers if name == b"authorization"]
+        grant = self.tokens.grant(given[0]) if len(given) == 1 else None
+        if grant is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "Unauthorized",
+                "one Authorization header with a known bearer token is needed",
+                {"WWW-Authenticate": 'Bearer realm="ctxasr"'},
+            )
+        await self._check_rate(grant.customer)
+        said = [value for name, value in headers if name == b"content-length"]
+        if said and int(said[0]) > body.bytes_max:  # h11 has seen to it that it is a number
+            raise too_large("bytes of this body", body.bytes_max, int(said[0]), "Content-Length")
+        return grant
+
+    async def _check_rate(self, customer: str) -> None:
+        if await self._limiter.hit(self._rate, customer):
+            return
+        stats = await self._limiter.get_window_stats(self._rate, customer)
+        wait_s = max(1, math.ceil(stats.reset_time - self._clock.now_ms() / 1_000.0))
+        raise Problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            f"at most {self._rate.amount} requests of one customer in a minute",
+            {"Retry-After": str(wait_s)},
+        )
+
+
+class _Body:
+    """A request's body, counted and timed while it is read."""
+
+    def __init__(self, receive: Receive, bytes_max: int) -> None:
+        self._receive, self.bytes_max = receive, bytes_max
+        self._bytes = 0
+        self._until_s = asyncio.get_running_loop().time() + limits.BODY_S_MAX
+        self.whole = False
+
+    async def receive(self) -> Message:
+        """The next piece.
+
+        Raises:
+            Problem: too large, or too slow.
+        """
+        if self.whole:
+            return await self._receive()  # waits for the client to go away
+        left_s = self._until_s - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(min(left_s, limits.BODY_PAUSE_S_MAX)):
+                message = await self._take()
+        except TimeoutError:
+            detail = f"the body paused over {limits.BODY_PAUSE_S_MAX:g} s, or took too long"
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout", detail) from None
+        if self._bytes > self.bytes_max:
+            raise too_large("bytes of this body", self.bytes_max, self._bytes, "body")
+        return message
+
+    async def drain(self) -> None:
+        """Read on for a moment, and forget it."""
+        until = self._bytes + limits.DRAIN_BYTES_MAX
+        try:
+            async with asyncio.timeout(limits.DRAIN_S_MAX):
+                while not self.whole and self._bytes < until:
+                    await self._take()
+        except TimeoutError:
+            return
+
+    async def _take(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        self.whole = not message.get("more_body", False)
+        return message
+
+
+class _Answer:
+    """Sends the answer, and remembers its status."""
+
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send, self._body = send, body
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            await self._body.drain()
+            headers = [*message.get("headers", []), (b"cache-control", b"no-store")]
+            if not self._body.whole:
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)

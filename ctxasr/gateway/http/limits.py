@@ -1,0 +1,110 @@
+"""Every limit of the door. Those of texts, lists and envelopes are in events and envelopes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ctxasr.envelopes import MESSAGE_BYTES_MAX
+
+JSON_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 8_192
+"""A JSON body: one envelope, and the few fields around it."""
+
+SOUND_BYTES_MAX: Final = 4_194_304
+"""A sound as body: a minute of 16 bits mono at 32 kHz, or twenty seconds in stereo at 48 kHz."""
+
+PCM_BYTES_MAX: Final = 1_920_000
+"""The `audio` part of an AVS event: a minute of 16 bits mono at 16 kHz."""
+
+FORM_BYTES_MAX: Final = MESSAGE_BYTES_MAX + PCM_BYTES_MAX + 8_192
+"""A multipart body: metadata, audio, and the lines between them."""
+
+PARTS_MAX: Final = 4
+"""Parts of one multipart body; AVS sends two."""
+
+PART_HEADERS_MAX: Final = 8
+PART_HEADER_BYTES_MAX: Final = 1_024
+"""Headers of one part, and the length of each."""
+
+HEADERS_MAX: Final = 64
+"""Headers of one request; browsers behind proxies send about thirty."""
+
+HEADER_BYTES_MAX: Final = 16_384
+"""Request line and headers together."""
+
+HEADERS_S_MAX: Final = 10.0
+"""How long a connection may take for request line and headers."""
+
+KEEP_ALIVE_S: Final = 5
+"""How long an idle connection is kept for its next request."""
+
+BODY_PAUSE_S_MAX: Final = 10.0
+"""The longest pause inside a body."""
+
+BODY_S_MAX: Final = 90.0
+"""A whole body: a minute of speech is sent while it is spoken."""
+
+DRAIN_BYTES_MAX: Final = 8_388_608
+DRAIN_S_MAX: Final = 1.0
+"""What is still read of a refused body, so that the client gets to read why; no more than that."""
+
+REQUESTS_MAX: Final = 64
+"""Requests at work at once; the store's client has as many connections."""
+
+RECOGNITIONS_MAX: Final = 8
+"""Utterances that are decoded or wait for it: at 0.2 of real time the last waits for seconds."""
+
+CONNECTIONS_MAX: Final = 512
+"""Open connections; uvicorn itself answers 503 to more."""
+
+RATE_PER_MIN: Final = 600
+"""Requests of one customer in any minute, unless `--rate` says otherwise: forty turns."""
+
+RATE_PER_MIN_MAX: Final = 1_000_000
+"""The most that `--rate` takes."""
+
+RECORD_S_MAX: Final = 1.0
+"""How long the text of an utterance waits for its own recording; it is given either way."""
+
+READY_S_MAX: Final = 2.0
+"""How long the store may take to answer `/readyz`."""
+
+READY_CACHE_S: Final = 1.0
+"""Readiness is looked up no more often: anybody may ask."""
+
+GRACE_S: Final = 20
+"""From the signal to the end: what was received is finished in this time, or broken off."""
+
+SWEEP_PAUSE_S: Final = 5.0
+"""Between two rounds of the sweep."""
+
+SWEEP_S_MAX: Final = 30.0
+"""One customer's sweep."""
+
+CUSTOMERS_SEEN_MAX: Final = 10_000
+"""Customers whose turns are swept; the one longest silent is dropped."""
+
+SEEN_S: Final = 600.0
+"""A customer silent for so long has no open turn: no reply plays longer than four minutes."""
+
+MESSAGES_MAX: Final = 2_000
+"""Wyoming messages in one body: a minute of chunks of 30 ms."""
+
+LISTENINGS_MAX: Final = 64
+LISTENING_S_MAX: Final = 70.0
+"""Contexts fetched for a Recognize whose hypotheses come later: half a megabyte each at most, kept
+a little longer than the longest utterance."""
+
+DIALOGUES_MAX: Final = 10_000
+"""Devices whose dialogue is remembered between messages; the one longest silent is dropped."""
+
+SPEECH_TOKENS_MAX: Final = 10_000
+"""Replies remembered by their token: AVS clients name no turn when they play one."""
+
+TOKENS_MAX: Final = 1_000
+"""Tokens in a file: each request is compared with all of them."""
+
+TOKENS_FILE_BYTES_MAX: Final = 1_048_576
+"""A thousand lines of a thousand characters."""
+
+RETRY_AFTER_S: Final = 1
+"""What a client is told to wait where nothing better is known."""

@@ -1,0 +1,249 @@
+"""Socket, signals and shutdown: uvicorn under the rules of `ctxasr serve`.
+
+    SIGTERM or SIGINT -> no new connections -> what was received is finished -> what still settles,
+    settles -> the recogniser ends                                          all within GRACE_S
+
+A second SIGINT ends the waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ctxasr.app import AWS, App, Models, Settings, aws, local
+from ctxasr.errors import InputError
+from ctxasr.gateway.http import limits
+from ctxasr.gateway.http.auth import Tokens
+from ctxasr.gateway.http.description import describe
+from ctxasr.gateway.http.guard import Guard
+from ctxasr.gateway.http.logs import Logged, log, to_stderr
+from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
+from ctxasr.gateway.http.service import Service
+from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
+
+BACKLOG: Final = 128
+"""Connections that wait to be taken, also while the models load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What `ctxasr serve` is told. `ready` gets the address when requests are taken."""
+
+    settings: Settings
+    tokens: Tokens
+    ready: Callable[[str], None]
+    rate_per_min: int = limits.RATE_PER_MIN
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at the address; 0 is any free port.
+
+    Raises:
+        InputError: the port is in use, or the host is none of this machine.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)  # so that nobody else can; whoever comes early waits
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise InputError(
+            f"{host}:{port}: cannot be listened on ({why}); give another --host or --port"
+        ) from None
+    return listener
+
+
+def run(listener: socket.socket, serving: Serving) -> int | None:
+    """Serve until a signal; returns its number.
+
+    Raises:
+        StoreUnavailable: the store cannot be reached at the start.
+    """
+    to_stderr()
+    with contextlib.closing(listener):
+        return asyncio.run(_serve(listener, serving))
+
+
+async def _serve(listener: socket.socket, serving: Serving) -> int | None:
+    signals = _Signals()
+    with signals.handled():
+        try:
+            async with _opened(serving) as service:
+                await _uvicorn(listener, serving, service, signals)
+        except asyncio.CancelledError:  # a signal before there was anything to finish
+            if signals.first is None:
+                raise
+    return signals.first
+
+
+@asynccontextmanager
+async def _opened(serving: Serving) -> AsyncIterator[Service]:
+    settings = serving.settings
+    opened: AbstractAsyncContextManager[App]
+    if settings.endpoint_url is None:
+        opened = local(settings, models=Models())
+    else:  # on AWS itself the tables come from infra/, and the service may not make any
+        opened = aws(settings, set_up=settings.endpoint_url != AWS)
+    hearing = PocketSphinxRecognizer(process=True)
+    loading = asyncio.create_task(hearing.load())  # in its process, while this one loads the rest
+    await asyncio.sleep(0)
+    try:
+        async with opened as app:
+            await loading
+            ports = replace(app.ports, telemetry=Logged())
+            service = Service(ports, lambda: PocketSphinxRecognizer(process=True), hearing)
+            service.saw(*serving.tokens.customers)
+            try:
+                yield service
+            finally:
+                await service.close()
+    finally:
+        loading.cancel()
+        hearing.close()
+
+
+async def _uvicorn(
+    listener: socket.socket, serving: Serving, service: Service, signals: _Signals
+) -> None:
+    app = application(service)
+    describe(app)
+    guard = Guard(
+        app,
+        serving.tokens,
+        service.ports.clock,
+        body_bytes_max=BODY_BYTES_MAX,
+        rate_per_min=serving.rate_per_min,
+    )
+    config = uvicorn.Config(
+        guard,
+        http=Hasty,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        limit_concurrency=limits.CONNECTIONS_MAX,
+        timeout_keep_alive=limits.KEEP_ALIVE_S,
+        timeout_graceful_shutdown=limits.GRACE_S,
+        h11_max_incomplete_event_size=limits.HEADER_BYTES_MAX,
+    )
+    server = _Server(config, serving.ready)
+
+    def stop() -> None:
+        if server.should_exit:
+            server.force_exit = True
+            service.hurry()
+        server.should_exit = True
+        service.stop()
+
+    signals.then(stop)
+    sweeping = asyncio.create_task(service.sweep_for_ever())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+    log("stopping", requests=server.server_state.total_requests)
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first is remembered, and each does what there is to do by then."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "made inside the main task"
+        self._do: Callable[[], Any] = task.cancel
+        self.first: int | None = None
+
+    def then(self, do: Callable[[], Any]) -> None:
+        """From now on a signal does this."""
+        self._do = do
+        if self.first is not None:
+            do()
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._came, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _came(self, number: int) -> None:
+        self.first = self.first or number
+        self._do()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; its signals are ours, and it says where it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets, "bound before"
+        host, port = sockets[0].getsockname()[:2]
+        self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+class Hasty(H11Protocol):
+    """Closes a connection whose request line and headers do not come within HEADERS_S_MAX.
+
+    uvicorn's own timer ends with the first byte.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._arm()
+
+    def on_response_complete(self) -> None:
+        self._arm()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._timer = self.loop.call_later(limits.HEADERS_S_MAX, self._late)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _late(self) -> None:
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,507 @@
+"""The HTTP door over tables in memory and a recogniser that hears what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Encoder, World, envelope, recognition, recognize, turn
+
+from ctxasr.envelopes import COUNT_MAX
+from ctxasr.errors import MissingPart, StoreUnavailable
+from ctxasr.events import Outcome, Record, TurnKey
+from ctxasr.gateway.http import auth, limits
+from ctxasr.gateway.http.guard import Guard
+from ctxasr.gateway.http.logs import LOGGER, JsonLines
+from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
+from ctxasr.gateway.http.service import Service
+from ctxasr.hypotheses import Recognition
+from ctxasr.ports import Samples
+
+PCM = "application/octet-stream"
+SECOND = b"\0" * 32_000
+
+
+class Ear:
+    """Hears its texts; `gate` holds it up, `dead` is a recogniser whose process has gone."""
+
+    def __init__(self, *heard: str) -> None:
+        self.heard = heard or ("power", "meg bauer")
+        self.gate: asyncio.Event | None = None
+        self.listens = asyncio.Event()
+        self.dead = self.closed = False
+
+    async def recognize(self, samples: Samples) -> Recognition:
+        self.listens.set()
+        if self.dead:
+            raise MissingPart("the recogniser's process has died")
+        if self.gate is not None:
+            await self.gate.wait()
+        return recognition(*self.heard)
+
+    async def load(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Door:
+    """A door, and clients of it."""
+
+    def __init__(self, world: World, rate_per_min: int = 100_000, **changes: Any) -> None:
+        self.world, self.ears = world, [Ear(), Ear("remade")]
+        ears = iter(self.ears)
+        ports = world.process(changes.pop("hook", None))
+        self.service = Service(ports, lambda: next(ears))
+        self.app = application(self.service)
+        self.tokens = {name: auth.only(name) for name in ("customer", "other")}
+        grants = {k: v for _, known in self.tokens.values() for k, v in known.grants.items()}
+        self.guard = Guard(
+            self.app, auth.Tokens(grants), world.clock,
+            body_bytes_max=BODY_BYTES_MAX, rate_per_min=rate_per_min,
+        )  # fmt: skip
+
+    @property
+    def ear(self) -> Ear:
+        return self.ears[0]
+
+    def client(self, customer: str = "customer") -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.tokens[customer][0]}"}
+        transport = httpx.ASGITransport(self.guard)
+        return httpx.AsyncClient(transport=transport, base_url="http://door", headers=headers)
+
+
+def body_of(record: Record) -> dict[str, Any]:
+    """A record as it is posted: without customer and time."""
+    kept = {"message", "device", "interaction", "service_payloads"}
+    return record.model_dump(mode="json", by_alias=True, exclude_unset=True, include=kept)
+
+
+async def ask_back(client: httpx.AsyncClient) -> httpx.Response:
+    for one in turn().values():
+        answer = await client.post("/v1/records", json=body_of(one))
+        assert answer.status_code == 200, answer.text
+    return answer
+
+
+def heard(interaction: str = "turn-2", *texts: str, **more: Any) -> dict[str, Any]:
+    found = [{"text": text} for text in texts or ("power",)]
+    return {"interaction": interaction, "hypotheses": found, **more}
+
+
+def avs(event: Record | None, audio: bytes | None = None, **extra: bytes) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    if event is not None:
+        metadata = event.message.to_json()
+        parts["metadata"] = (None, metadata, "application/json")
+    parts |= {} if audio is None else {"audio": ("audio", audio, PCM)}
+    return parts | {name: (name, data) for name, data in extra.items()}
+
+
+async def pieces(*given: bytes) -> AsyncIterator[bytes]:
+    for one in given:
+        yield one
+
+
+# ---------------------------------------------------------------- what a door must do
+
+
+async def test_the_event_that_completes_a_turn_is_answered_when_it_is_settled() -> None:
+    world = World(encoder=Encoder(takes_ms=20))
+    async with Door(world).client() as client:
+        outcomes = []
+        for one in turn().values():
+            answer = await client.post("/v1/records", json=body_of(one))
+            outcomes.append(answer.json()["outcome"])
+    assert outcomes.count("embedded") >= 1
+    assert outcomes[list(turn()).index("expect")] == "embedded"
+    assert (await world.status()).outcome is Outcome.EMBEDDED
+
+
+async def test_a_recognize_that_comes_again_changes_nothing() -> None:
+    world = World()
+    async with Door(world).client() as client:
+        first, again = [
+            await client.post("/v20160207/events", files=avs(recognize(), SECOND)) for _ in "ab"
+        ]
+        assert first.content == again.content
+    status = await world.status()
+    assert sorted(mark.name for mark in status.marks.values()) == [
+        "ContextText.Utterance", "SpeechRecognizer.Recognize",
+    ]  # fmt: skip
+    assert len(status.refs) == 1
+
+
+async def test_an_event_is_recorded_while_its_audio_still_arrives() -> None:
+    form = httpx.Request("POST", "http://door", files=avs(recognize(), SECOND))
+    whole, head = form.read(), {"Content-Type": form.headers["content-type"]}
+    at = whole.index(b"audio")
+    recorded, seen = asyncio.Event(), []
+
+    async def speaking() -> AsyncIterator[bytes]:
+        yield whole[:at]
+        await recorded.wait()
+        yield whole[at:]
+
+    async def watching(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        seen.append(name)
+        found = await call()
+        if name == "record":
+            recorded.set()
+        return found
+
+    door = Door(World(), hook=watching)
+    async with door.client() as client:
+        answer = await client.post("/v20160207/events", content=speaking(), headers=head)
+    assert answer.status_code == 200
+    assert seen.count("record") == 2, "the event, and then what was said"
+
+
+async def test_a_recognize_without_audio_is_just_recorded() -> None:
+    world = World()
+    async with Door(world).client() as client:
+        answer = await client.post("/v20160207/events", files=avs(recognize(), extra=b"x"))
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert [mark.name for mark in (await world.status()).marks.values()] == [
+        "SpeechRecognizer.Recognize"
+    ]
+
+
+async def test_halves_of_surrogate_pairs_are_no_fault() -> None:
+    """JSON can escape them, UTF-8 cannot hold them."""
+    half = "\ud800"
+    kinds = [{"name": half, "values": [{"name": {"value": f"meg {half}bauer"}}]}]
+    names = {"kind": "contact", "values": [f"{half}Meg{half}"]}
+    bodies = [
+        {"message": envelope("Dialog.UpdateDynamicEntities", {"types": kinds}, "turn-1", "a")},
+        {"message": envelope("ContextText.Entities", names, "turn-1", "b")},
+        *map(body_of, turn().values()),
+    ]
+    async with Door(World()).client() as client:
+        for body in bodies:
+            head = {"Content-Type": "application/json"}
+            answer = await client.post(
+                "/v1/records", content=json.dumps(body).encode(), headers=head
+            )
+            assert answer.status_code in (200, 422), answer.text
+        for path in ("", "/context", "/phrases", "/phrases?format=ask", "/phrases?format=nemo"):
+            answer = await client.get(f"/v1/turns/turn-1{path}")
+            assert answer.status_code in (200, 409), path
+        for given in (heard(half), heard("a", half), heard("a", token=half)):
+            given_bytes = json.dumps(given | {half: half}).encode()
+            answer = await client.post("/v1/utterances", content=given_bytes, headers=head)
+            assert answer.status_code == 422
+
+
+async def test_the_device_of_a_token_goes_before_that_of_a_body() -> None:
+    door = Door(World())
+    grant = auth.Grant(customer="customer", device="kitchen")
+    message = recognize().message
+    assert door.service.record_of(grant, message, "bath").device == "kitchen"
+    assert door.service.record_of(auth.Grant(customer="c"), message, "bath").device == "bath"
+
+
+# ---------------------------------------------------------------- when others fail
+
+
+def failing(*names: str) -> Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]:
+    async def hook(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name in names:
+            raise StoreUnavailable("http://endpoint: no answer")
+        return await call()
+
+    return hook
+
+
+async def test_the_text_comes_whatever_the_store_does() -> None:
+    """KMS or all of the store are out: the recogniser's own text, and `recorded` is false."""
+    for out in (["new_key"], ["record", "open_key", "follow", "read"]):
+        door = Door(World(), hook=failing(*out))
+        query = {"interaction": "turn-2", "token": "ask-turn-1"}
+        async with door.client() as client:
+            answer = await client.post(
+                "/v1/recognise", params=query, content=SECOND, headers={"Content-Type": PCM}
+            )
+            found = answer.json()
+            assert (answer.status_code, found["text"]) == (200, "power")
+            assert (found["context"], found["recorded"]) == ("missed", False)
+            form = avs(recognize("turn-3", "ask-turn-1"), SECOND)
+            answer = await client.post("/v20160207/events", files=form)
+            assert '{"text": "power"}' in answer.text
+            record = turn()["utterance"]
+            refused = await client.post("/v1/records", json=body_of(record))
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "endpoint" not in refused.text, "where the store is, is nobody's business"
+
+
+async def test_not_ready_while_the_store_is_out_or_the_service_stops() -> None:
+    door = Door(World(), hook=failing("read"))
+    async with door.client() as client:
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "the store does not answer")
+        assert (await client.get("/healthz")).status_code == 200
+    door = Door(World())
+    async with door.client() as client:
+        assert (await client.get("/readyz")).status_code == 200
+        door.service.stop()
+        assert (await client.get("/readyz")).json()["reason"] == "stopping"
+
+
+async def test_a_dead_recogniser_is_made_anew() -> None:
+    door = Door(World())
+    door.ear.dead = True
+    loaded = door.ears[1].gate = asyncio.Event()
+    async with door.client() as client:
+
+        async def recognise() -> httpx.Response:
+            sound = {"Content-Type": PCM}
+            return await client.post("/v1/recognise?interaction=a", content=SECOND, headers=sound)
+
+        assert (await recognise()).status_code == 503
+        assert "loads" in (await client.get("/readyz")).json()["reason"]
+        loaded.set()
+        assert (await recognise()).json()["text"] == "remade"
+
+
+async def test_a_fault_says_its_place_and_no_text() -> None:
+    async def quoting(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        raise RuntimeError("zanzibarcanary")
+
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(JsonLines().format(record))  # type: ignore[method-assign]
+    LOGGER.addHandler(handler)
+    try:
+        async with Door(World(), hook=quoting).client() as client:
+            answer = await client.get("/v1/turns/turn-1")
+    finally:
+        LOGGER.removeHandler(handler)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "zanzibarcanary" not in answer.text + "".join(lines)
+    faults = [line for line in map(json.loads, lines) if line["what"] == "fault"]
+    assert [line["error"] for line in faults] in ([], ["RuntimeError"])
+
+
+# ---------------------------------------------------------------- limits, at their edges
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_body_size(chunked: bool) -> None:
+    async with Door(World()).client() as client:
+
+        async def post(path: str, size: int) -> int:
+            given: Any = pieces(bytes(size - 1), b"\0") if chunked else bytes(size)
+            headers = {"Content-Type": PCM if "recognise" in path else "application/json"}
+            answer = await client.post(path, content=given, headers=headers)
+            assert answer.headers["content-type"] == "application/problem+json"
+            return answer.status_code
+
+        assert await post("/v1/records", limits.JSON_BYTES_MAX) in (400, 422)
+        assert await post("/v1/records", limits.JSON_BYTES_MAX + 1) == 413
+        sound = "/v1/recognise?interaction=a"
+        answer = await client.post(
+            sound, content=bytes(limits.PCM_BYTES_MAX), headers={"Content-Type": PCM}
+        )
+        assert answer.status_code == 200
+        assert await post(sound, limits.PCM_BYTES_MAX + 2) == 413
+        assert await post(sound, limits.SOUND_BYTES_MAX + 1) == 413
+        assert await post(sound, 3) == 422, "half a sample"
+
+
+async def test_multipart() -> None:
+    event = recognize()
+    async with Door(World()).client() as client:
+
+        async def post(files: Any, path: str = "/v20160207/events") -> int:
+            return (await client.post(path, files=files)).status_code
+
+        assert await post(avs(event, bytes(limits.PCM_BYTES_MAX))) == 200
+        assert await post(avs(event, bytes(limits.PCM_BYTES_MAX + 2))) == 413
+        more = {f"part-{n}": b"x" for n in range(limits.PARTS_MAX - 2)}
+        assert await post(avs(event, SECOND, **more)) == 200
+        assert await post(avs(event, SECOND, **more, last=b"x")) == 413
+        assert await post(avs(None, SECOND)) == 422
+        assert await post([*avs(event).items(), *avs(event).items()]) == 422
+        assert await post({"metadata": (None, b"\xff")}) == 422
+        assert await post({"metadata": (None, b" " * 262_145)}) == 413
+        opus = recognize()
+        payload = opus.message.message.payload.model_copy(update={"format": "OPUS"})
+        event_in = opus.message.message.model_copy(update={"payload": payload})
+        envelope = opus.message.model_copy(update={"event": event_in})
+        assert await post(avs(opus.model_copy(update={"message": envelope}), SECOND)) == 422
+
+        form = httpx.Request("POST", "http://door", files=avs(event, SECOND))
+        whole, head = form.read(), {"Content-Type": form.headers["content-type"]}
+        for cut in (whole[:-6], whole[: len(whole) // 2], b"", b"\r\n", b"--", whole[3:]):
+            answer = await client.post("/v20160207/events", content=cut, headers=head)
+            assert answer.status_code == 422, cut[:20]
+        bytewise = client.build_request(
+            "POST", "/v20160207/events", headers=head,
+            content=pieces(*(whole[at : at + 1] for at in range(900)), whole[900:]),
+        )  # fmt: skip
+        assert (await client.send(bytewise)).status_code == 200
+
+
+async def test_headers() -> None:
+    async with Door(World()).client() as client:
+        sent = len(client.build_request("GET", "/v1/turns/a").headers.raw)
+        most = {f"x-{n}": "x" for n in range(limits.HEADERS_MAX - sent)}
+        assert (await client.get("/v1/turns/a", headers=most)).status_code == 404
+        answer = await client.get("/v1/turns/a", headers=most | {"x-more": "x"})
+        assert answer.status_code == 431
+        twice = [("Authorization", client.headers["authorization"])] * 2
+        assert (await client.get("/v1/turns/a", headers=httpx.Headers(twice))).status_code == 401
+
+
+async def test_rate_of_one_customer() -> None:
+    door = Door(World(), rate_per_min=3)
+    async with door.client() as client, door.client("other") as other:
+        codes = [(await client.get("/v1/turns/a")).status_code for _ in range(5)]
+        assert codes[:3] == [404] * 3
+        assert codes[4] == 429, "the fourth may fall into the next minute"
+        refused = await client.post("/v1/sweep")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (await other.get("/v1/turns/a")).status_code == 404
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_requests_and_utterances_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_MAX", 2)
+    monkeypatch.setattr(limits, "RECOGNITIONS_MAX", 1)
+    door = Door(World())
+    gate = door.ear.gate = asyncio.Event()
+    async with door.client() as client:
+
+        async def recognise() -> httpx.Response:
+            sound = {"Content-Type": PCM}
+            return await client.post("/v1/recognise?interaction=a", content=SECOND, headers=sound)
+
+        first = asyncio.create_task(recognise())
+        await door.ear.listens.wait()
+        busy = await recognise()
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        assert busy.json()["title"] == "RecogniserBusy"
+        monkeypatch.setattr(limits, "REQUESTS_MAX", 1)
+        busy = await client.get("/v1/turns/a")
+        assert (busy.status_code, busy.json()["title"]) == (503, "Busy")
+        assert (await client.get("/readyz")).status_code == 200
+        gate.set()
+        assert (await first).status_code == 200
+        assert (await recognise()).status_code == 200, "the places are free again"
+
+
+async def test_a_body_that_stops_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_PAUSE_S_MAX", 0.02)
+    monkeypatch.setattr(limits, "DRAIN_S_MAX", 0.02)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with Door(World()).client() as client:
+        head = {"Content-Type": "application/json"}
+        answer = await client.post("/v1/records", content=half(), headers=head)
+    assert answer.status_code == 408
+
+
+async def test_a_refused_body_is_read_on_for_a_moment_and_no_longer() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65_536
+            yield bytes(65_536)
+
+    async with Door(World()).client() as client:
+        answer = await client.post("/v1/records", content=endless())
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+        assert sent <= limits.JSON_BYTES_MAX + limits.DRAIN_BYTES_MAX + 3 * 65_536
+        answer = await client.post("/v1/records", content=bytes(limits.JSON_BYTES_MAX + 1))
+        assert (answer.status_code, answer.headers.get("connection")) == (413, None)
+
+
+async def test_durations() -> None:
+    async with Door(World()).client() as client:
+        for given, code in ((COUNT_MAX, 200), (COUNT_MAX + 1, 422), (10**4000, 422)):
+            reply = body_of(turn()["reply"])
+            reply["message"]["directive"]["payload"]["durationInMilliseconds"] = given
+            answer = await client.post("/v1/records", json=reply)
+            assert answer.status_code == code
+
+
+async def test_listenings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LISTENINGS_MAX", 2)
+    door = Door(World())
+    async with door.client() as client:
+        for n in range(5):
+            one = recognize(f"turn-{n}", "token")
+            await client.post("/v1/records", json=body_of(one))
+        kept = [key.interaction for key in door.service._listening]
+    assert kept == ["turn-3", "turn-4"]
+
+
+# ---------------------------------------------------------------- sweep and end
+
+
+async def test_the_sweep_closes_what_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SWEEP_PAUSE_S", 0.0)
+    world, closed = World(), asyncio.Event()
+
+    async def watching(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await call()
+        finally:
+            if name == "settle":
+                closed.set()
+
+    door = Door(world, hook=watching)
+    async with door.client() as client:
+        await client.post("/v1/records", json=body_of(turn()["utterance"]))
+        assert (await client.post("/v1/sweep")).json() == {"settled": 0}
+        world.clock.skipped_ms = door.service.ports.grace_ms + 1_000
+        sweeping = asyncio.create_task(door.service.sweep_for_ever())
+        await closed.wait()
+        sweeping.cancel()
+        assert (await client.get("/v1/turns/turn-1")).json()["outcome"] == "discarded"
+
+
+async def test_closing_waits_for_what_is_under_way_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    held, written = asyncio.Event(), asyncio.Event()
+
+    async def slow(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name == "record":
+            written.set()
+            await held.wait()
+        return await call()
+
+    for in_time in (True, False):
+        monkeypatch.setattr(limits, "GRACE_S", 60.0 if in_time else 0.0)
+        held.clear()
+        written.clear()
+        door = Door(world, hook=slow)
+        async with door.client() as client:
+            name = f"turn-{in_time}"
+            body = body_of(recognize(name))
+            sent = asyncio.create_task(client.post("/v1/records", json=body))
+            await written.wait()
+            sent.cancel()  # the client goes away; what it sent is recorded all the same
+            closing = asyncio.create_task(door.service.close())
+            await asyncio.sleep(0)
+            if in_time:
+                held.set()
+            await closing
+        assert door.ear.closed
+        status = await world.store.read(TurnKey("customer", name))
+        assert (status is not None) is in_time
