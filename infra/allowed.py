@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import Final
 
-_TURNS_READ: Final = {"StatusTable": {"dynamodb:GetItem"}, "TurnKey": {"kms:Decrypt"}}
+TURN_KEY: Final = "TurnKey"
+"""Logical id of the key that wraps data keys. Another id here and in the template replaces it."""
+
+ENCODER: Final = "EmbedContextFunctionAliaslive"
+"""Logical id that SAM gives to EmbedContextFunction's alias `live`. The recorder calls this one:
+the bare function has no provisioned concurrency, and is not what its policy names."""
+
+WITH_STREAM: Final = {"EventsStream", "StreamFailures", "StreamSenderPolicy"}
+"""What is there only with the parameter WithStream."""
+
+_TURNS_READ: Final = {"StatusTable": {"dynamodb:GetItem"}, TURN_KEY: {"kms:Decrypt"}}
 _FROM_QUEUE: Final = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
 ALLOWED: Final[dict[str, dict[str, set[str]]]] = {
@@ -17,8 +27,8 @@ ALLOWED: Final[dict[str, dict[str, set[str]]]] = {
     "RecordEventFunction": {
         "StatusTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "PayloadTable": {"dynamodb:PutItem", "dynamodb:DeleteItem"},
-        "TurnKey": {"kms:GenerateDataKey", "kms:Decrypt"},
-        "TransportKey": {"kms:Decrypt"},
+        TURN_KEY: {"kms:GenerateDataKey", "kms:Decrypt"},
+        "TransportKey": {"kms:GenerateDataKey", "kms:Decrypt"},
         "EventsQueue": _FROM_QUEUE,
         "EventsStream": {
             "kinesis:DescribeStream",
@@ -27,15 +37,16 @@ ALLOWED: Final[dict[str, dict[str, set[str]]]] = {
             "kinesis:GetShardIterator",
             "kinesis:ListShards",
         },
+        "AsyncFailures": {"sqs:SendMessage"},
         "StreamFailures": {"sqs:SendMessage"},
         "SweepQueue": {"sqs:SendMessage"},
-        "EmbedContextFunction": {"lambda:InvokeFunction"},
+        ENCODER: {"lambda:InvokeFunction"},
     },
     # payloads and the context before; the new context; outcome, and payloads out where it missed
     "EmbedContextFunction": {
         "StatusTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "PayloadTable": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
-        "TurnKey": {"kms:Decrypt"},
+        TURN_KEY: {"kms:Decrypt"},
     },
     "GetContextFunction": _TURNS_READ | {"PayloadTable": {"dynamodb:BatchGetItem"}},
     "RescoreFunction": _TURNS_READ | {"PayloadTable": {"dynamodb:BatchGetItem"}},
@@ -59,9 +70,12 @@ WITHOUT_RESOURCE: Final = {
 FOR_OTHERS: Final[dict[str, dict[str, set[str]]]] = {
     "SenderPolicy": {
         "EventsQueue": {"sqs:SendMessage"},
-        "EventsStream": {"kinesis:PutRecord", "kinesis:PutRecords"},
         "TransportKey": {"kms:Decrypt", "kms:GenerateDataKey"},
         "RecordEventFunction": {"lambda:InvokeFunction"},
+    },
+    "StreamSenderPolicy": {
+        "EventsStream": {"kinesis:PutRecord", "kinesis:PutRecords"},
+        "TransportKey": {"kms:GenerateDataKey"},
     },
     "ReaderPolicy": {
         "GetContextFunction": {"lambda:InvokeFunction"},

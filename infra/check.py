@@ -1,7 +1,7 @@
 """`make infra-check`: is the template well-formed, safe, in step with the code, and applicable?
 
     lint      cfn-lint on the source, and on what SAM makes of it for each environment
-    rules     rules.py on the expanded template with each environment's parameters
+    rules     rules.py and access.py on the expanded template with each environment's parameters
     faults    faults.py: each rule finds what it is for
     code      shipped.py: tables, IAM, handlers, variables, metrics and image against ctxasr
     moto      moto_stack.py: the stack comes up, and what moto leaves out
@@ -70,7 +70,7 @@ def main() -> int:
     report.step("faults", "cfn-lint finds one too", [] if alive else ["cfn-lint finds nothing"])
     for view, _ in views.values():
         good = f"{view.environment}: tables, IAM, handlers, variables, metrics, image agree"
-        report.step("code", good, shipped.differences(view))
+        report.step("code", good, rules.judged(shipped.differences, view))
     for view, expanded in views.values():
         _moto(report, view, expanded)
     print("all is well" if not report.wrong else f"{report.wrong} findings")
@@ -93,6 +93,7 @@ def _moto(report: Report, view: View, expanded: expand.Template) -> None:
     unexpected += [
         f"moto now keeps {kind}: {what}; take it off LEFT_OUT"
         for kind, what in sorted(moto_stack.LEFT_OUT - missing)
+        if view.of(kind)
     ]
     good = f"{view.environment}: {len(kinds)} of {len(view.template['Resources'])} resources up, "
     good += f"{len(seen) - sum(one.written != one.shown for one in seen)} of {len(seen)} properties"

@@ -32,11 +32,15 @@ ENVIRONMENTS: Final[dict[str, dict[str, str]]] = {
         "RecorderZip": "recorder.zip",
         "ReaderZip": "reader.zip",
         "EncoderImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ctxasr@sha256:{'0' * 64}",
+        "WithStream": stream,
         "AlarmTopicArn": topic,
     }
-    for name, topic in (("dev", ""), ("prod", f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"))
+    for name, stream, topic in (
+        ("dev", "false", f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"),
+        ("prod", "true", ""),
+    )
 }
-"""The parameters under which everything is checked; the second brings a topic of its own."""
+"""The parameters under which everything is checked: prod makes all there is, dev the least."""
 
 Template = dict[str, Any]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from infra import rules, shipped
+from infra.allowed import ENCODER, TURN_KEY
 from infra.view import ALARM, FUNCTION, View
 
 Resources = dict[str, Any]
@@ -40,14 +41,30 @@ def drop(path: str) -> Change:
     return change
 
 
+def attribute(name: str, key: str, value: Any) -> Change:
+    """Set what stands beside the properties of a resource."""
+
+    def change(resources: Resources) -> None:
+        resources[name][key] = value
+
+    return change
+
+
+def add(path: str, statement: Any) -> Change:
+    """Add a statement to the document at `Resource/Property`."""
+
+    def change(resources: Resources) -> None:
+        place, last = _place(resources, path)
+        place[last]["Statement"].append(statement)
+
+    return change
+
+
 def allow(policy: str, action: str, resource: Any) -> Change:
     """Add a statement to a policy."""
 
-    def change(resources: Resources) -> None:
-        statement = {"Effect": "Allow", "Action": [action], "Resource": resource}
-        resources[policy]["Properties"]["PolicyDocument"]["Statement"].append(statement)
-
-    return change
+    statement = {"Effect": "Allow", "Action": [action], "Resource": resource}
+    return add(f"{policy}/PolicyDocument", statement)
 
 
 def _place(resources: Resources, path: str) -> tuple[Any, Any]:
@@ -62,7 +79,13 @@ def _place(resources: Resources, path: str) -> tuple[Any, Any]:
 
 _STATUS_ARN: Final = {"Fn::GetAtt": ["StatusTable", "Arn"]}
 _RECORD_KEY: Final = "RecordEventPolicy/PolicyDocument/Statement/2/Condition"
-_TURN_POLICY: Final = "TurnKey/KeyPolicy/Statement"
+_INVOKE: Final = "RecordEventPolicy/PolicyDocument/Statement/6/Resource"
+_TURN_POLICY: Final = f"{TURN_KEY}/KeyPolicy/Statement"
+_TRUST: Final = {
+    "Effect": "Allow",
+    "Principal": {"Service": "ec2.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
 _BARE_FUNCTION: Final = {"Type": FUNCTION, "Properties": {"Role": {"Ref": "NewRole"}}}
 _BARE_ROLE: Final[dict[str, Any]] = {
     "Type": "AWS::IAM::Role",
@@ -83,7 +106,7 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "provisioned table": drop("StatusTable/BillingMode"),
     },
     "keys": {
-        "no key rotation": put("TurnKey/EnableKeyRotation", False),
+        "no key rotation": put(f"{TURN_KEY}/EnableKeyRotation", False),
         "no key alias": drop("TransportKeyAlias"),
         "data keys for any turn": drop(_RECORD_KEY),
         "interaction not demanded": drop(f"{_RECORD_KEY}/Null/kms:EncryptionContext:interaction"),
@@ -92,8 +115,19 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "key policy for the account": put(f"{_TURN_POLICY}/2/Principal/AWS", "arn:aws:iam::1:root"),
         "administrators may decrypt": put(f"{_TURN_POLICY}/0/Action/0", "kms:Decrypt"),
         "transport key for anything": drop("TransportKey/KeyPolicy/Statement/1/Condition"),
+        "no turn key": drop(TURN_KEY),
+        "turn key goes with the stack": attribute(TURN_KEY, "DeletionPolicy", "Delete"),
+        "alarms may not use their topic's key": drop("TransportKey/KeyPolicy/Statement/2"),
+        "topic in clear": drop("AlarmTopic/KmsMasterKeyId"),
     },
-    "no_wildcards": {
+    "statements": {
+        "a denial": add(
+            "SweepPolicy/PolicyDocument",
+            {"Effect": "Deny", "Action": ["dynamodb:Query"], "Resource": _STATUS_ARN},
+        ),
+        "a name for an ARN": put(
+            "SweepPolicy/PolicyDocument/Statement/0/Resource", {"Ref": "StatusTable"}
+        ),
         "wildcard action": allow("SweepPolicy", "dynamodb:*", _STATUS_ARN),
         "wildcard in a name": allow("SweepPolicy", "dynamodb:Get*", _STATUS_ARN),
         "wildcard resource": allow("SweepPolicy", "dynamodb:Query", "*"),
@@ -114,6 +148,13 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "a role for others": put(
             "SweepRole/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "1"}
         ),
+        "a role for others as well": add("SweepRole/AssumeRolePolicyDocument", _TRUST),
+        "a role for nobody": put("SweepRole/AssumeRolePolicyDocument/Statement", []),
+        "denied what it needs": put("SweepPolicy/PolicyDocument/Statement/0/Effect", "Deny"),
+        "the encoder by its bare name": put(
+            _INVOKE, {"Fn::GetAtt": ["EmbedContextFunction", "Arn"]}
+        ),
+        "no policy for readers": drop("ReaderPolicy"),
         "a policy inside the role": put("SweepRole/Policies", [{}]),
         "a function without a row": put("NewFunction", _BARE_FUNCTION),
         "a role without a function": put("NewRole", _BARE_ROLE),
@@ -131,6 +172,8 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "forgets before it gives up": put("EventsQueue/RedrivePolicy/maxReceiveCount", 100),
         "dead letters die first": put("SweepDeadLetters/MessageRetentionPeriod", 3600),
         "letters from anywhere": drop("EventsDeadLetters/RedriveAllowPolicy"),
+        "failed calls in clear": drop("AsyncFailures/KmsMasterKeyId"),
+        "failed calls for a day more": put("AsyncFailures/MessageRetentionPeriod", 64801),
         "stream in clear": drop("EventsStream/StreamEncryption"),
         "stream for a week": put("EventsStream/RetentionPeriodHours", 168),
     },
@@ -145,19 +188,36 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "endless age": drop(f"{_STREAM}/MaximumRecordAgeInSeconds"),
         "no failure destination": drop(f"{_STREAM}/DestinationConfig"),
         "nobody sweeps": drop("SweepFunctionQueue"),
+        "nobody reads the stream": drop(_STREAM),
+        "calls that are lost": drop("RecordEventFunctionEventInvokeConfig"),
+        "calls that are lost with their destination": put(
+            "RecordEventFunctionEventInvokeConfig/DestinationConfig", {}
+        ),
         "recorder outlived": put("EmbedContextFunction/Timeout", 29),
+    },
+    "concurrency": {
+        "unbounded": drop("RescoreFunction/ReservedConcurrentExecutions"),
+        "a queue without a bound": drop("SweepFunctionQueue/ScalingConfig"),
+        "a queue that asks for one too many": put(
+            "SweepFunctionQueue/ScalingConfig/MaximumConcurrency", 21
+        ),
+        "more than an account has": put("RecordEventFunction/ReservedConcurrentExecutions", 481),
+        "no encoder kept warm": drop(f"{ENCODER}/ProvisionedConcurrencyConfig"),
     },
     "functions": {
         "logs for ever": drop("SweepLogs/RetentionInDays"),
         "a log group by chance": drop("SweepFunction/LoggingConfig"),
         "no tracing": drop("RescoreFunction/TracingConfig"),
-        "unbounded": drop("RescoreFunction/ReservedConcurrentExecutions"),
         "events in the logs": put(
             "SweepFunction/Environment/Variables/POWERTOOLS_LOGGER_LOG_EVENT", "true"
         ),
         "another key": put("SweepFunction/Environment/Variables/CTXASR_KMS_KEY", "alias/other"),
         "recorder without encoder": drop(
             "RecordEventFunction/Environment/Variables/CTXASR_EMBED_FUNCTION"
+        ),
+        "the encoder without its alias": put(
+            "RecordEventFunction/Environment/Variables/CTXASR_EMBED_FUNCTION",
+            {"Ref": "EmbedContextFunction"},
         ),
         "a variable that never arrives": put(
             "EmbedContextFunction/Environment/Variables/CTXASR_PAYLOAD_TTL_S", 3600
@@ -169,7 +229,18 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "no alarm on misses": drop("MissedShareAlarm"),
         "no alarm on throttles": drop("PayloadThrottlesAlarm"),
         "no alarm on dead letters": drop("SweepDeadLettersAlarm"),
+        "no alarm on failed calls": drop("AsyncFailuresAlarm"),
+        "no alarm on waiting events": drop("EventsWaitingAlarm"),
+        "no alarm on costs": drop("RecordedPerHourAlarm"),
         "an alarm that calls nobody": put("IteratorAgeAlarm/AlarmActions", []),
+        "an alarm that never rings": put("EventsDeadLettersAlarm/Threshold", 1e9),
+        "an alarm the wrong way round": put(
+            "StoreUnavailableAlarm/ComparisonOperator", "LessThanThreshold"
+        ),
+        "an alarm on another namespace": put(
+            "MissedShareAlarm/Metrics/1/MetricStat/Metric/Namespace", "AWS/Lambda"
+        ),
+        "an alarm on another dimension": put("EventsWaitingAlarm/Dimensions/0/Name", "Queue"),
     },
     "code": {
         "TTL on another attribute": put(
@@ -202,4 +273,4 @@ def survivors(view: View) -> list[str]:
 
 
 def _findings(view: View) -> dict[str, list[str]]:
-    return rules.findings(view) | {"code": shipped.differences(view)}
+    return rules.findings(view) | {"code": rules.judged(shipped.differences, view)}

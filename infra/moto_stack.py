@@ -22,6 +22,8 @@ from moto import mock_aws
 from infra.expand import ACCOUNT, ENVIRONMENTS, REGION, Template
 from infra.view import (
     ALARM,
+    ALIAS,
+    ASYNC_CALLS,
     FUNCTION,
     KEY,
     MANAGED_POLICY,
@@ -30,6 +32,7 @@ from infra.view import (
     SOURCE_MAPPING,
     STREAM,
     TABLE,
+    TOPIC,
     View,
 )
 
@@ -47,7 +50,7 @@ LEFT_OUT: Final = {
 """What moto 5.2.5 does not take over from CloudFormation. Point-in-time recovery is another: its
 absence there says nothing, for moto would leave it out in any case."""
 
-NOT_ON_MOTO: Final = (ALARM, "AWS::Lambda::Alias")
+NOT_ON_MOTO: Final = (ALARM, ALIAS, ASYNC_CALLS)
 """Types that moto's CloudFormation does not know; `live` stands for the function itself there."""
 
 SERVICES: Final = "cloudformation dynamodb iam kinesis kms lambda logs s3 sns sqs".split()
@@ -125,7 +128,7 @@ def _for_moto(expanded: Template) -> Template:
     aliases = {
         name: entry["Properties"]["FunctionName"]["Ref"]
         for name, entry in expanded["Resources"].items()
-        if entry["Type"] == "AWS::Lambda::Alias"
+        if entry["Type"] == ALIAS
     }
 
     def change(value: Any) -> Any:
@@ -268,12 +271,14 @@ def _logs(clients: dict[str, Client], name: str, written: dict[str, Any]) -> Sho
 
 def _role(clients: dict[str, Client], name: str, written: dict[str, Any]) -> Shown:
     shown = clients["iam"].get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-    (policy_name,) = clients["iam"].list_role_policies(RoleName=name)["PolicyNames"]
-    policy = clients["iam"].get_role_policy(RoleName=name, PolicyName=policy_name)
-    whole = all(one.get("Resource") for one in policy["PolicyDocument"]["Statement"])
+    policies = [
+        clients["iam"].get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for policy in clients["iam"].list_role_policies(RoleName=name)["PolicyNames"]
+    ]
+    whole = [one.get("Resource") for policy in policies for one in policy["Statement"]]
     return {
         "who assumes it": (_said(written["AssumeRolePolicyDocument"]), _said(shown)),
-        "its policy": (True, whole),
+        "its policies": (True, bool(whole) and all(whole)),
     }
 
 
@@ -322,5 +327,5 @@ LOOKS: Final[dict[str, Look]] = {
     "AWS::IAM::Role": _role,
     POLICY: _policy,
     MANAGED_POLICY: _managed,
-    "AWS::SNS::Topic": _topic,
+    TOPIC: _topic,
 }

@@ -1,27 +1,29 @@
 """What must hold of the resolved template: one rule a function, one sentence a finding.
 
+Those about keys and permissions are in access.py.
+
 faults.py breaks a template once for each rule and sees to it that the rule says so.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from infra.allowed import ALLOWED, EVERYWHERE, FOR_OTHERS, WITHOUT_RESOURCE
+from infra.access import keys, least_privilege, statements
+from infra.allowed import ENCODER, TURN_KEY
 from infra.view import (
     ALARM,
+    ALIAS,
+    ASYNC_CALLS,
     FUNCTION,
     HERE,
-    KEY,
-    MANAGED_POLICY,
-    POLICY,
     QUEUE,
     SOURCE_MAPPING,
     STREAM,
     TABLE,
-    Grant,
     View,
 )
 
@@ -34,27 +36,24 @@ RECEIVES_MIN: Final = 5
 TEXT_RETENTION_S_MAX: Final = 86_400
 """Longest that a queue or stream may keep what a customer said; Kinesis knows no shorter time."""
 
+ASYNC_AGE_S_MAX: Final = 21_600
+"""Longest that Lambda's own queue keeps an asynchronous call."""
+
+WITH_TEXTS: Final = {
+    "EventsQueue": TEXT_RETENTION_S_MAX,
+    "EventsDeadLetters": TEXT_RETENTION_S_MAX,
+    "AsyncFailures": TEXT_RETENTION_S_MAX - ASYNC_AGE_S_MAX,
+}
+"""The queues whose messages hold what was said, to the longest that they may keep them, seconds."""
+
 LOG_DAYS_MAX: Final = 30
 
 STREAM_RETRIES_MAX: Final = 10
+"""More, and a bad record holds up its shard; fewer, and the stream waits for no outage."""
 
-DATA_KEY_ACTIONS: Final = {"kms:Decrypt", "kms:GenerateDataKey"}
-
-TURN: Final = {
-    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["customer", "interaction"]},
-    "Null": {
-        "kms:EncryptionContext:customer": "false",
-        "kms:EncryptionContext:interaction": "false",
-    },
-}
-"""Both names in the encryption context and no others. ForAllValues alone lets a context with one
-of them, or with none, pass; Null=false on each demands both."""
-
-WITH_TEXTS: Final = ("EventsQueue", "EventsDeadLetters")
-"""The queues whose messages hold what was said."""
-
-OF_OURS: Final = ("MissedTurns", "EmbeddedTurns", "ContextAgeMs", "StoreUnavailable")
-"""Metrics of ctxasr that some alarm has to watch."""
+RESERVED_MAX: Final = 900
+"""Concurrency that all functions may reserve: an account's usual 1,000 less the 100 that AWS keeps
+for functions without a reservation."""
 
 Rule = Callable[[View], Iterator[str]]
 
@@ -79,76 +78,6 @@ def tables(view: View) -> Iterator[str]:
             yield f"{name}: deletion protection is for prod, and only there"
 
 
-def keys(view: View) -> Iterator[str]:
-    """Rotation; the turn key only for named turns, only for the functions that need it."""
-    for name, key in view.of(KEY).items():
-        if key.get("EnableKeyRotation") is not True:
-            yield f"{name} does not rotate"
-        named = [view.target(one["TargetKeyId"]) for one in view.of("AWS::KMS::Alias").values()]
-        if name not in named:
-            yield f"{name} has no alias"
-    data = [one for one in view.grants("TurnKey") if set(one.actions) & DATA_KEY_ACTIONS]
-    for grant in data:
-        if grant.conditions != TURN:
-            yield f"TurnKey's policy allows {_said(grant)} without naming a turn"
-    for action in sorted(DATA_KEY_ACTIONS):
-        granted = {role for one in data if action in one.actions for role in one.principals}
-        needed = {
-            view.role_of(name) for name, may in ALLOWED.items() if action in may.get("TurnKey", ())
-        }
-        if granted != needed:
-            yield f"TurnKey's policy gives {action} to {sorted(granted)}, not {sorted(needed)}"
-    for policy in [*view.of(POLICY), *view.of(MANAGED_POLICY)]:
-        for grant in view.grants(policy):
-            if "TurnKey" in grant.resources and grant.conditions != TURN:
-                yield f"{policy} allows {_said(grant)} on TurnKey without naming a turn"
-    for grant in view.grants("TransportKey"):
-        if set(grant.actions) & DATA_KEY_ACTIONS and not grant.conditions:
-            yield f"TransportKey's policy allows {_said(grant)} outside messages"
-
-
-def no_wildcards(view: View) -> Iterator[str]:
-    """No wildcard in an action, none in a resource but where AWS knows nothing narrower."""
-    for name, statement in view.statements():
-        if {"NotAction", "NotResource", "NotPrincipal"} & set(statement):
-            yield f"{name} allows all but something"
-        actions = statement.get("Action", [])
-        actions = actions if isinstance(actions, list) else [actions]
-        for action in actions:
-            if "*" in action or "?" in action:
-                yield f"{name} allows {action}"
-        resources = str(statement.get("Resource", ""))
-        its_own_key = name in view.of(KEY)  # in a key's policy '*' is that key
-        if "*" in resources and not its_own_key and not set(actions) <= set(WITHOUT_RESOURCE):
-            yield f"{name} allows {', '.join(actions)} on {resources}"
-        if "*" in str(statement.get("Principal", "")):
-            yield f"{name} lets anybody in"
-
-
-def least_privilege(view: View) -> Iterator[str]:
-    """Each function has a role of its own, which allows what allowed.py says and nothing else."""
-    if set(view.of(FUNCTION)) != set(ALLOWED):
-        yield f"functions {sorted(view.of(FUNCTION))} are not those of allowed.py"
-    roles = [view.role_of(name) for name in view.of(FUNCTION)]
-    if len(set(roles)) < len(roles) or set(roles) != set(view.of("AWS::IAM::Role")):
-        yield "each function needs a role of its own, and there should be no other role"
-    for name, role in view.of("AWS::IAM::Role").items():
-        if role.get("ManagedPolicyArns") or role.get("Policies"):
-            yield f"{name} has policies beside the one that is written out"
-        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-        if trust["Principal"] != {"Service": "lambda.amazonaws.com"}:
-            yield f"{name} trusts {trust['Principal']}"
-    for name in view.of(FUNCTION):
-        expected = _pairs(ALLOWED.get(name, {}))
-        logs = view.target(view.properties(name).get("LoggingConfig", {}).get("LogGroup"))
-        expected |= {(logs, action) for action in EVERYWHERE}
-        expected |= {("*", action) for action in WITHOUT_RESOURCE}
-        yield from _differences(name, _granted(view.grants_to(view.role_of(name))), expected)
-    for name in view.of(MANAGED_POLICY):
-        expected = _pairs(FOR_OTHERS.get(name, {}))
-        yield from _differences(name, _granted(view.grants(name)), expected)
-
-
 def queues(view: View) -> Iterator[str]:
     """Every queue that a function reads gives up at last, into a queue that keeps it longer."""
     for name, queue in view.of(QUEUE).items():
@@ -159,8 +88,8 @@ def queues(view: View) -> Iterator[str]:
         )
         if not encrypted:
             yield f"{name} is not encrypted as it should be"
-        if name in WITH_TEXTS and queue.get("MessageRetentionPeriod", 0) > TEXT_RETENTION_S_MAX:
-            yield f"{name} keeps texts for more than {TEXT_RETENTION_S_MAX} s"
+        if queue.get("MessageRetentionPeriod", 345_600) > WITH_TEXTS.get(name, 345_600):
+            yield f"{name} keeps texts for more than {WITH_TEXTS[name]} s"
     for name in sorted(_read_queues(view)):
         queue = view.properties(name)
         redrive = queue.get("RedrivePolicy", {})
@@ -189,16 +118,16 @@ def queues(view: View) -> Iterator[str]:
 
 
 def event_sources(view: View) -> Iterator[str]:
-    """Visibility timeouts fit the functions; one bad message fails alone."""
+    """Visibility timeouts fit the functions; one bad message fails alone; no event is lost."""
     sources = view.of(SOURCE_MAPPING)
     read = {
         (view.target(s["FunctionName"]), view.target(s["EventSourceArn"])) for s in sources.values()
     }
     expected = {
         ("RecordEventFunction", "EventsQueue"),
-        ("RecordEventFunction", "EventsStream"),
         ("SweepFunction", "SweepQueue"),
     }
+    expected |= {("RecordEventFunction", stream) for stream in view.of(STREAM)}
     if read != expected:
         yield f"event sources {sorted(read)}, expected {sorted(expected)}"
     for name, source in sources.items():
@@ -223,14 +152,52 @@ def event_sources(view: View) -> Iterator[str]:
             yield f"{name}: a bad record would hold up its shard for a day"
         if not 0 < source.get("MaximumRecordAgeInSeconds", -1) <= TEXT_RETENTION_S_MAX:
             yield f"{name}: records are tried however old they are"
+    kept = [
+        view.target(one.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+        for one in view.of(ASYNC_CALLS).values()
+        if view.target(one["FunctionName"]) == "RecordEventFunction"
+        and one["Qualifier"] == "$LATEST"
+    ]
+    if kept != ["AsyncFailures"]:
+        yield "RecordEventFunction: an asynchronous call that fails is lost"
     embed_s = view.properties("EmbedContextFunction")["Timeout"]
     record_s = view.properties("RecordEventFunction")["Timeout"]
     if record_s < 2 * embed_s:
         yield f"RecordEventFunction ({record_s} s) may end before EmbedContext ({embed_s} s) does"
 
 
+def concurrency(view: View) -> Iterator[str]:
+    """In prod each function has its share; no queue asks for more of it than there is."""
+    queues_ask: dict[str, int] = {}
+    for name, source in view.of(SOURCE_MAPPING).items():
+        if view.target(source["EventSourceArn"]) not in view.of(QUEUE):
+            continue  # a stream waits while Lambda turns its batches away; none of them is counted
+        most = source.get("ScalingConfig", {}).get("MaximumConcurrency")
+        if most is None:
+            yield f"{name}: nothing bounds how many batches it has worked on at once"
+        function = view.target(source["FunctionName"])
+        queues_ask[function] = queues_ask.get(function, 0) + (most or 0)
+    if not view.is_prod:
+        return
+    reserved: dict[str, int] = {
+        name: function.get("ReservedConcurrentExecutions", 0)
+        for name, function in view.of(FUNCTION).items()
+    }
+    for name, share in reserved.items():
+        if not share:
+            yield f"{name}: a burst of it could starve the others"
+        elif queues_ask.get(name, 0) > share:
+            # What Lambda turns away is hidden again, and has used up one of its deliveries.
+            yield f"{name} reserves {share}, its queues ask for {queues_ask[name]} at once"
+    if sum(reserved.values()) > RESERVED_MAX:
+        yield f"{sum(reserved.values())} reserved in all; an account has {RESERVED_MAX} to give"
+    warm = view.properties(ENCODER).get("ProvisionedConcurrencyConfig", {})
+    if not 0 < warm.get("ProvisionedConcurrentExecutions", 0) <= reserved["EmbedContextFunction"]:
+        yield f"{ENCODER}: none, or more than is reserved, is kept warm"
+
+
 def functions(view: View) -> Iterator[str]:
-    """Logs that end, traces, bounded concurrency in prod, and the variables that the code reads."""
+    """Logs that end, traces, and the variables that the code reads."""
     for name, function in view.of(FUNCTION).items():
         group = view.target(function.get("LoggingConfig", {}).get("LogGroup"))
         days = view.properties(group).get("RetentionInDays")
@@ -238,8 +205,6 @@ def functions(view: View) -> Iterator[str]:
             yield f"{name}: its logs are kept for {days or 'unlimited'} days"
         if function.get("TracingConfig") != {"Mode": "Active"}:
             yield f"{name} is not traced"
-        if view.is_prod and not function.get("ReservedConcurrentExecutions"):
-            yield f"{name}: a burst of it could starve the others"
         variables = function.get("Environment", {}).get("Variables", {})
         expected = {
             "CTXASR_ENDPOINT_URL": "aws",
@@ -251,12 +216,12 @@ def functions(view: View) -> Iterator[str]:
         for variable, value in expected.items():
             if variables.get(variable) != value:
                 yield f"{name}: {variable} is {variables.get(variable)!r}, not {value!r}"
-        if view.target(variables.get("CTXASR_KMS_KEY")) != "TurnKey":
-            yield f"{name}: CTXASR_KMS_KEY is not TurnKey"
+        if variables.get("CTXASR_KMS_KEY") != {"Fn::GetAtt": [TURN_KEY, "Arn"]}:
+            yield f"{name}: CTXASR_KMS_KEY is not {TURN_KEY}"
     recorder = view.properties("RecordEventFunction")["Environment"]["Variables"]
-    if view.target(recorder.get("CTXASR_EMBED_FUNCTION")) != "EmbedContextFunction":
-        yield "RecordEventFunction does not know EmbedContextFunction"
-    if view.target(recorder.get("CTXASR_SWEEP_QUEUE_URL")) != "SweepQueue":
+    if ENCODER not in view.of(ALIAS) or recorder.get("CTXASR_EMBED_FUNCTION") != {"Ref": ENCODER}:
+        yield f"RecordEventFunction does not call {ENCODER}, which is what it may call"
+    if recorder.get("CTXASR_SWEEP_QUEUE_URL") != {"Ref": "SweepQueue"}:
         yield "RecordEventFunction does not know SweepQueue"
     embed = view.properties("EmbedContextFunction")
     if embed.get("PackageType") != "Image":
@@ -269,42 +234,66 @@ def functions(view: View) -> Iterator[str]:
 
 
 def alarms(view: View) -> Iterator[str]:
-    """Everything that can go wrong has an alarm, and every alarm a page in the runbook."""
+    """Everything that can go wrong has an alarm that can ring, and every alarm a page."""
     runbook = (HERE / "RUNBOOK.md").read_text(encoding="utf-8")
-    found = view.of(ALARM)
-    watched = {
-        (metric["MetricName"], view.target(dimension["Value"]))
-        for alarm in found.values()
-        for metric in view.metrics(alarm)
-        for dimension in metric["Dimensions"]
-    }
-    service = f"ctxasr-{view.environment}"
-    needed = {
-        (m, service) for m in ("MissedTurns", "EmbeddedTurns", "ContextAgeMs", "StoreUnavailable")
-    }
-    needed |= {
-        (m, t) for t in view.of(TABLE) for m in ("ReadThrottleEvents", "WriteThrottleEvents")
-    }
-    needed |= {(m, f) for f in view.of(FUNCTION) for m in ("Errors", "Throttles")}
-    needed |= {("ApproximateNumberOfMessagesVisible", q) for q in _given_up(view)}
-    needed |= {("IteratorAge", "RecordEventFunction")}
-    for metric, name in sorted(needed - watched):
-        yield f"no alarm watches {metric} of {name}"
-    for name, alarm in found.items():
+    thresholds: dict[Watched, list[float]] = {}
+    for name, alarm in view.of(ALARM).items():
         if not alarm.get("AlarmActions") or bool(alarm.get("ActionsEnabled")) is not view.is_prod:
             yield f"{name}: it calls nobody in prod, or somebody in dev"
+        if not str(alarm.get("ComparisonOperator")).startswith("GreaterThan"):
+            yield f"{name}: it rings when little is wrong"
         heading = name.removesuffix("Alarm")
         if not re.search(rf"^### {heading}$", runbook, re.MULTILINE):
             yield f"{name}: RUNBOOK.md has no heading '### {heading}'"
+        for metric in view.metrics(alarm):
+            for dimension in metric["Dimensions"]:
+                of = view.target(dimension["Value"])
+                watched = metric["Namespace"], metric["MetricName"], dimension["Name"], of
+                thresholds.setdefault(watched, []).append(alarm["Threshold"])
+    for (space, metric, dimension, of), most in sorted(_to_watch(view).items()):
+        found = thresholds.get((space, metric, dimension, of))
+        if found is None:
+            yield f"no alarm watches {metric} of {of} ({space}, {dimension})"
+        elif min(found) > most:
+            yield f"the alarm on {metric} of {of} rings at {min(found)}; {most} would be right"
+
+
+Watched = tuple[str, str, str, str]
+"""Namespace, metric, dimension, and whose metric it is."""
+
+
+def _to_watch(view: View) -> dict[Watched, float]:
+    """What an alarm has to watch, to the highest threshold at which it is still of use."""
+    given_up = set(view.of(QUEUE)) - _read_queues(view)  # where nobody reads, things ended badly
+    ours = {"MissedTurns": 0.05, "EmbeddedTurns": 0.05, "ContextAgeMs": 60_000}
+    ours |= {"StoreUnavailable": 10, "Recorded": math.inf}  # what is spent is a matter of taste
+    refused = {"ReadThrottleEvents": 0, "WriteThrottleEvents": 0}
+    rows: tuple[tuple[str, str, Iterable[str], dict[str, float]], ...] = (
+        ("ctxasr", "service", [f"ctxasr-{view.environment}"], ours),
+        ("AWS/DynamoDB", "TableName", view.of(TABLE), refused),
+        ("AWS/Lambda", "FunctionName", view.of(FUNCTION), {"Errors": 0.01, "Throttles": 0}),
+        ("AWS/SQS", "QueueName", given_up, {"ApproximateNumberOfMessagesVisible": 1}),
+        ("AWS/SQS", "QueueName", ["EventsQueue"], {"ApproximateAgeOfOldestMessage": 30}),
+    )
+    if view.of(STREAM):
+        late = {"IteratorAge": 10_000.0}
+        rows += (("AWS/Lambda", "FunctionName", ["RecordEventFunction"], late),)
+    return {
+        (space, metric, dimension, of): most
+        for space, dimension, whose, metrics in rows
+        for of in whose
+        for metric, most in metrics.items()
+    }
 
 
 RULES: Final[tuple[Rule, ...]] = (
     tables,
     keys,
-    no_wildcards,
+    statements,
     least_privilege,
     queues,
     event_sources,
+    concurrency,
     functions,
     alarms,
 )
@@ -312,38 +301,22 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def findings(view: View) -> dict[str, list[str]]:
     """Rule name to what it found wrong."""
-    return {rule.__name__: list(rule(view)) for rule in RULES}
+    return {rule.__name__: judged(rule, view) for rule in RULES}
+
+
+def judged(rule: Rule, view: View) -> list[str]:
+    """What a rule finds; where it finds so little that it cannot go on, that is a finding too."""
+    found: list[str] = []
+    try:
+        found += rule(view)
+    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
+        found.append(f"cannot go on: {error!r}")
+    return found
 
 
 # ---------------------------------------------------------------- inside
 
 
-def _said(grant: Grant) -> str:
-    return ", ".join(grant.actions)
-
-
-def _pairs(may: dict[str, set[str]]) -> set[tuple[str, str]]:
-    return {(resource, action) for resource, actions in may.items() for action in actions}
-
-
-def _granted(grants: list[Grant]) -> set[tuple[str, str]]:
-    return {(r, action) for one in grants for r in one.resources for action in one.actions}
-
-
-def _differences(
-    name: str, granted: set[tuple[str, str]], expected: set[tuple[str, str]]
-) -> Iterator[str]:
-    for resource, action in sorted(granted - expected):
-        yield f"{name} may {action} on {resource}, which allowed.py does not list"
-    for resource, action in sorted(expected - granted):
-        yield f"{name} may not {action} on {resource}, which it needs"
-
-
 def _read_queues(view: View) -> set[str]:
     sources = [view.target(one["EventSourceArn"]) for one in view.of(SOURCE_MAPPING).values()]
     return set(sources) & set(view.of(QUEUE))
-
-
-def _given_up(view: View) -> set[str]:
-    """Where messages end that nobody could handle: all queues that no function reads."""
-    return set(view.of(QUEUE)) - _read_queues(view)

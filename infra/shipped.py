@@ -14,11 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctxasr.store import schema
-from infra.allowed import ALLOWED, FOR_OTHERS
+from infra.allowed import ALLOWED, FOR_OTHERS, TURN_KEY
 from infra.view import ALARM, FUNCTION, HERE, TABLE, View
 
 ROOT: Final = HERE.parent
 PACKAGE: Final = ROOT / "ctxasr"
+
+RECIPE: Final = HERE / "Containerfile"
+LOCK: Final = ROOT / "requirements.lock"
+IMAGE_REQUIREMENTS: Final = HERE / "image-requirements.txt"
+RUNTIME_PINS: Final = HERE / "requirements-lambda.txt"
+
+_SHIPPED: Final = (
+    *(PACKAGE / name for name in ("lambdas.py", "pipeline.py", "gateway/neighbours.py")),
+    *(PACKAGE / name for name in ("store/dynamodb.py", "store/vault.py")),
+    *(RECIPE, LOCK, IMAGE_REQUIREMENTS, RUNTIME_PINS),
+)
+"""What is read below; a file that is not there counts as empty."""
 
 _OPERATIONS: Final = {
     "get_item",
@@ -35,17 +47,18 @@ _OPERATIONS: Final = {
 _KEY_OPERATIONS: Final = {"generate_data_key", "decrypt", "encrypt", "re_encrypt"}
 
 
-def differences(view: View) -> list[str]:
-    """One sentence for each place where template and code disagree."""
-    return [
-        *_tables(view),
-        *_operations(),
-        *_numbers(view),
-        *_handlers(view),
-        *_variables(view),
-        *_metrics(view),
-        *_image(),
-    ]
+def differences(view: View) -> Iterator[str]:
+    """One sentence for each place where template and code disagree, or a file is not there."""
+    for path in _SHIPPED:
+        if not path.exists():
+            yield f"{path.relative_to(ROOT)} is not there"
+    yield from _tables(view)
+    yield from _operations()
+    yield from _numbers(view)
+    yield from _handlers(view)
+    yield from _variables(view)
+    yield from _metrics(view)
+    yield from _image()
 
 
 def _tables(view: View) -> Iterator[str]:
@@ -73,7 +86,7 @@ def _operations() -> Iterator[str]:
     for module, table, service, names, shared in (
         ("dynamodb.py", "StatusTable", "dynamodb", _OPERATIONS, forget),
         ("vault.py", "PayloadTable", "dynamodb", _OPERATIONS, forget),
-        ("vault.py", "TurnKey", "kms", _KEY_OPERATIONS, set()),
+        ("vault.py", TURN_KEY, "kms", _KEY_OPERATIONS, set()),
     ):
         texts = _texts(PACKAGE / "store" / module) & names
         used = {_action(service, text) for text in texts} | shared
@@ -101,12 +114,8 @@ def _numbers(view: View) -> Iterator[str]:
 
 
 def _handlers(view: View) -> Iterator[str]:
-    path = PACKAGE / "lambdas.py"
-    if not path.exists():
-        yield "ctxasr/lambdas.py is not there: no handler to deploy"
-        return
     defined = set()
-    for node in _tree(path).body:
+    for node in _tree(PACKAGE / "lambdas.py").body:
         if isinstance(node, ast.FunctionDef):
             defined.add(node.name)
         elif isinstance(node, ast.Assign):
@@ -134,10 +143,7 @@ def _variables(view: View) -> Iterator[str]:
 def _metrics(view: View) -> Iterator[str]:
     written = _all_texts()
     for name, alarm in view.of(ALARM).items():
-        parts = [
-            one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one
-        ]
-        for metric in [*parts, alarm]:
+        for metric in view.metrics(alarm):
             of_ours = metric.get("Namespace") == "ctxasr"
             if of_ours and metric["MetricName"] not in written:
                 yield f"{name}: nothing in ctxasr counts {metric['MetricName']}"
@@ -145,15 +151,14 @@ def _metrics(view: View) -> Iterator[str]:
 
 def _image() -> Iterator[str]:
     """The image installs the torch that was tested and what is locked, and copies what is there."""
-    recipe = (HERE / "Containerfile").read_text(encoding="utf-8")
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    recipe, lock = _read(RECIPE), _read(LOCK).splitlines()
     pins = set(re.findall(r"torch==[\d.]+", recipe))
     if len(pins) != 1 or not pins <= set(lock):
         yield f"Containerfile installs {sorted(pins)}, which requirements.lock does not hold"
     # The runtime client is no part of the project; lambda-check pins what it runs.
-    lock += (HERE / "requirements-lambda.txt").read_text(encoding="utf-8").splitlines()
+    lock += _read(RUNTIME_PINS).splitlines()
     locked = {_distribution(line) for line in lock}
-    for line in (HERE / "image-requirements.txt").read_text(encoding="utf-8").splitlines():
+    for line in _read(IMAGE_REQUIREMENTS).splitlines():
         known = line in lock if "==" in line else _distribution(line) in locked
         if line and not line.startswith("#") and not known:
             yield f"image-requirements.txt: no lock pins {line}"
@@ -165,6 +170,10 @@ def _image() -> Iterator[str]:
             yield f"Containerfile: {' '.join(copy)} is not `COPY <path in the repository> <target>`"
     if ["COPY", "ctxasr", "${LAMBDA_TASK_ROOT}/ctxasr"] not in copies:
         yield "Containerfile does not copy ctxasr to where Lambda looks for it"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _distribution(requirement: str) -> str:
@@ -192,7 +201,7 @@ def _texts(path: Path) -> frozenset[str]:
 
 @functools.cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(_read(path))
 
 
 @functools.cache

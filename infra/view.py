@@ -17,6 +17,9 @@ TABLE: Final = "AWS::DynamoDB::Table"
 KEY: Final = "AWS::KMS::Key"
 STREAM: Final = "AWS::Kinesis::Stream"
 ALARM: Final = "AWS::CloudWatch::Alarm"
+ALIAS: Final = "AWS::Lambda::Alias"
+ASYNC_CALLS: Final = "AWS::Lambda::EventInvokeConfig"
+TOPIC: Final = "AWS::SNS::Topic"
 SOURCE_MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 POLICY: Final = "AWS::IAM::Policy"
 MANAGED_POLICY: Final = "AWS::IAM::ManagedPolicy"
@@ -58,14 +61,10 @@ class View:
         return found
 
     def target(self, value: Any) -> str:
-        """The logical id that a Ref or GetAtt names; an alias of a function counts as it."""
-        if isinstance(value, dict) and len(value) == 1:
-            ((function, given),) = value.items()
-            name = given if function == "Ref" else given[0] if function == "Fn::GetAtt" else ""
-            entry = self.template["Resources"].get(name, {})
-            if entry.get("Type") == "AWS::Lambda::Alias":
-                return self.target(entry["Properties"]["FunctionName"])
-            return str(name)
+        """The logical id that a Ref or GetAtt names."""
+        match value:
+            case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
+                return str(name)
         return str(value)
 
     def role_of(self, function: str) -> str:
@@ -73,10 +72,11 @@ class View:
         return self.target(self.properties(function).get("Role"))
 
     def grants(self, policy: str) -> list[Grant]:
-        """The Allow statements of a policy, or of a key's policy."""
+        """The Allow statements of a policy, or of a key's policy; rules.py lets no others be."""
         properties = self.properties(policy)
         document = properties.get("PolicyDocument") or properties.get("KeyPolicy") or {}
-        return [self._grant(policy, one) for one in _list(document.get("Statement"))]
+        statements = listed(document.get("Statement"))
+        return [self._grant(policy, one) for one in statements if one.get("Effect") == "Allow"]
 
     def grants_to(self, role: str) -> list[Grant]:
         """All that a role is allowed by its own policies."""
@@ -91,10 +91,10 @@ class View:
         principals = principal.values() if isinstance(principal, dict) else [principal]
         return Grant(
             where,
-            tuple(_list(statement.get("Action"))),
-            tuple(self.target(one) for one in _list(statement.get("Resource"))),
+            tuple(listed(statement.get("Action"))),
+            tuple(self.target(one) for one in listed(statement.get("Resource"))),
             statement.get("Condition", {}),
-            tuple(self.target(one) for some in principals for one in _list(some)),
+            tuple(self.target(one) for some in principals for one in listed(some)),
         )
 
     @staticmethod
@@ -108,7 +108,7 @@ class View:
         """Every statement of every policy document in the template, with its resource."""
         for name, entry in self.template["Resources"].items():
             for document in _documents(entry.get("Properties", {})):
-                for statement in _list(document["Statement"]):
+                for statement in listed(document["Statement"]):
                     yield name, statement
 
 
@@ -123,7 +123,7 @@ def _documents(value: Any) -> Iterator[dict[str, Any]]:
             yield from _documents(one)
 
 
-def _list(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     """IAM writes one thing without a list."""
     if value is None:
         return []

@@ -26,13 +26,14 @@ def forged(
     phrases: list[Any], *, turns: int = 1, fill: float = 1.0, rows: int | None = None, **about: Any
 ) -> bytes:
     """An embedding with one dimension, as its writer would save it."""
-    told = {"version": FORMAT_VERSION, "model": "letters", "phrases": phrases, **about}
+    told = {"version": FORMAT_VERSION, "model": "letters", **about}
     rows = len(phrases) + 1 if rows is None else rows
     return save(
         {
             "vectors": np.full((turns, 1), fill, np.float32),
             "phrase_matrix": np.full((rows, 1), fill, np.float16),
             "about": np.frombuffer(json.dumps(told).encode(), np.uint8),
+            "phrases": np.frombuffer(json.dumps(phrases).encode(), np.uint8),
             "computed": np.zeros(2),
         }
     )
