@@ -265,7 +265,11 @@ def survivors(view: View) -> list[str]:
     for rule, faults in FAULTS.items():
         for fault, break_it in faults.items():
             template = copy.deepcopy(view.template)
-            break_it(template["Resources"])
+            try:
+                break_it(template["Resources"])
+            except (LookupError, TypeError, ValueError) as error:
+                missed.append(f"{fault}: there is nothing to break: {error!r}")
+                continue
             after = _findings(View(view.environment, template))
             if not set(after[rule]) - set(before[rule]):
                 missed.append(f"{fault}: {rule} does not see it")

@@ -250,12 +250,12 @@ def alarms(view: View) -> Iterator[str]:
                 of = view.target(dimension["Value"])
                 watched = metric["Namespace"], metric["MetricName"], dimension["Name"], of
                 thresholds.setdefault(watched, []).append(alarm["Threshold"])
-    for (space, metric, dimension, of), most in sorted(_to_watch(view).items()):
-        found = thresholds.get((space, metric, dimension, of))
+    for needed, most in sorted(_to_watch(view).items()):
+        found, (space, measured, by, of) = thresholds.get(needed), needed
         if found is None:
-            yield f"no alarm watches {metric} of {of} ({space}, {dimension})"
+            yield f"no alarm watches {measured} of {of} ({space}, {by})"
         elif min(found) > most:
-            yield f"the alarm on {metric} of {of} rings at {min(found)}; {most} would be right"
+            yield f"the alarm on {measured} of {of} rings at {min(found)}; {most} would be right"
 
 
 Watched = tuple[str, str, str, str]
@@ -267,13 +267,13 @@ def _to_watch(view: View) -> dict[Watched, float]:
     given_up = set(view.of(QUEUE)) - _read_queues(view)  # where nobody reads, things ended badly
     ours = {"MissedTurns": 0.05, "EmbeddedTurns": 0.05, "ContextAgeMs": 60_000}
     ours |= {"StoreUnavailable": 10, "Recorded": math.inf}  # what is spent is a matter of taste
-    refused = {"ReadThrottleEvents": 0, "WriteThrottleEvents": 0}
+    refused = {"ReadThrottleEvents": 0.0, "WriteThrottleEvents": 0.0}
     rows: tuple[tuple[str, str, Iterable[str], dict[str, float]], ...] = (
         ("ctxasr", "service", [f"ctxasr-{view.environment}"], ours),
         ("AWS/DynamoDB", "TableName", view.of(TABLE), refused),
-        ("AWS/Lambda", "FunctionName", view.of(FUNCTION), {"Errors": 0.01, "Throttles": 0}),
-        ("AWS/SQS", "QueueName", given_up, {"ApproximateNumberOfMessagesVisible": 1}),
-        ("AWS/SQS", "QueueName", ["EventsQueue"], {"ApproximateAgeOfOldestMessage": 30}),
+        ("AWS/Lambda", "FunctionName", view.of(FUNCTION), {"Errors": 0.01, "Throttles": 0.0}),
+        ("AWS/SQS", "QueueName", given_up, {"ApproximateNumberOfMessagesVisible": 1.0}),
+        ("AWS/SQS", "QueueName", ["EventsQueue"], {"ApproximateAgeOfOldestMessage": 30.0}),
     )
     if view.of(STREAM):
         late = {"IteratorAge": 10_000.0}
