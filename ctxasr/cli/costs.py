@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ctxasr.cli.shared import stoppable
 from ctxasr.errors import InputError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def costs(
     listed = load_prices(prices, price or ())
     measurement = encoder = None
     if measure:
-        measurement = asyncio.run(_measure(shapes, turns, endpoint_url, kms_endpoint_url))
+        with stoppable(lambda: "no figures, and nothing is left on the server"):
+            measurement = asyncio.run(_measure(shapes, turns, endpoint_url, kms_endpoint_url))
         if encoder_cpu_ms is None:
             from ctxasr.evaluate.costs.measuring import encoder_cpu_ms as measure_encoder
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ctxasr.cli.shared import Paths
+from ctxasr.cli.shared import Paths, stoppable
 from ctxasr.errors import InputError
 
 scenario = typer.Typer(
@@ -137,5 +137,6 @@ def scenario_draw(
     from ctxasr.report.output import print_text
     from ctxasr.scenario.draw import draw_scenarios
 
-    drawn = draw_scenarios(directory, n=n, seed=seed, voices=voices, half=half.value)
+    with stoppable(lambda: f"what is in {directory} stays; the same command draws the same again"):
+        drawn = draw_scenarios(directory, n=n, seed=seed, voices=voices, half=half.value)
     print_text(f"{len(drawn)} scenarios in {directory}; `ctxasr scenario speak {directory}` next\n")

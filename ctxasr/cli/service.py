@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctxasr.cli.shared import AsJson, EndpointUrl, settings_from
+from ctxasr.cli.shared import AsJson, settings_from, stoppable
 from ctxasr.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def forget(
     customer: Annotated[str, typer.Argument(help="As the records name the customer.")],
-    endpoint_url: EndpointUrl = None,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="DynamoDB and KMS, or aws; or CTXASR_ENDPOINT_URL."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,8 +33,15 @@ def forget(
 
     - `ctxasr forget customer-17 --endpoint-url http://127.0.0.1:8000 --yes`
     """
+    from pydantic import TypeAdapter, ValidationError
+
+    from ctxasr.envelopes import Identifier, describe
     from ctxasr.report.output import Out, print_json
 
+    try:
+        TypeAdapter(Identifier).validate_python(customer)
+    except ValidationError as error:
+        raise InputError(f"customer: {describe(error)}") from None
     settings = settings_from(endpoint_url)
     if settings.endpoint_url is None:
         raise InputError("--endpoint-url (or CTXASR_ENDPOINT_URL) is missing: a URL, or aws")
@@ -39,7 +49,8 @@ def forget(
         typer.confirm(
             f"Erase all of {customer!r} at {settings.endpoint_url}?", abort=True, err=True
         )
-    done = asyncio.run(_forget(customer, settings))
+    with stoppable(lambda: "what was deleted is gone; run it again for the rest"):
+        done = asyncio.run(_forget(customer, settings))
     if as_json:
         print_json({"customer": customer, **asdict(done)})
     else:

@@ -75,7 +75,7 @@ def read_source(path: Path) -> Source:
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise ScenarioError(f"{what}; give the path of a .scenario.yaml file", file=file)
+            raise ScenarioError(f"{what}; give the path of a YAML file", file=file)
         with path.open("rb") as stream:
             data = stream.read(SCENARIO_BYTES_MAX + 1)
     except OSError as error:

@@ -15,10 +15,11 @@ import math
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, Final
 
@@ -246,7 +247,16 @@ def _start_worker(options: dict[str, Any]) -> None:
     global _worker  # noqa: PLW0603 - a pool's worker has no other place to keep its decoder
     for number in (signal.SIGINT, signal.SIGTERM):  # both are the parent's to handle
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = PocketSphinxDecoder(**options)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed tells nobody; its worker must not stay behind."""
+    parent = parent_process()
+    assert parent is not None, "a worker has a parent"
+    parent.join()
+    os._exit(1)
 
 
 def _load_in_worker() -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from ctxasr.errors import InputError, StoreUnavailable
 
@@ -56,6 +57,12 @@ class Endpoint:
     region: str | None = None
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises InputError: an address is no URL."""
+        for url in (self.url, self.kms_url):
+            if url is not None and not _is_url(url):
+                raise InputError(f"endpoint {url!r}: a URL as http://127.0.0.1:8000 is right")
 
     def __str__(self) -> str:
         return self.url or "AWS"
@@ -103,6 +110,14 @@ async def clients(endpoint: Endpoint, *, faults: FaultPlan | None = None) -> Asy
         yield Clients(*opened)
 
 
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
 def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
     import aioboto3
     from aiobotocore.config import AioConfig
@@ -116,7 +131,8 @@ def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
     if faults is not None:
         settings["http_session_cls"] = faults.transport
     if endpoint.access_key is None:
-        session = aioboto3.Session(region_name=endpoint.region)
+        region = endpoint.region or os.environ.get("AWS_REGION")  # as newer AWS programs read it
+        session = aioboto3.Session(region_name=region)
         if session.region_name is None and endpoint.url is not None:
             session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
         return session, AioConfig(**settings)

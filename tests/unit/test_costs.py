@@ -326,8 +326,8 @@ def test_the_document_and_the_table_say_the_same(capsys: pytest.CaptureFixture[s
     ("arguments", "says"),
     [
         (["--rate", "1", "--per-week", "1"], "give one of them"),
-        (["--rate", "0"], "a rate above it"),
-        (["--rate", "nan"], "a rate above it"),
+        (["--rate", "0"], "a number above 0"),
+        (["--rate", "nan"], "a number above 0"),
         (["--follow-up-share", "1.01"], "0 to 1 would be right"),
         (["--request-ms", "-1"], "would be right"),
         (["--encoder-cpu-ms", "inf"], "would be right"),

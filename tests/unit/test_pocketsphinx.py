@@ -3,6 +3,8 @@
 import asyncio
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +147,22 @@ async def test_a_dead_process_is_said_not_waited_for(sounds: dict[str, Samples])
             await recognizer.recognize(sounds["call_meg_bauer"])
     finally:
         recognizer.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_does_not_outlive_a_killed_parent() -> None:
+    code = (
+        "import asyncio, os\n"
+        "from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer\n"
+        "if __name__ == '__main__':\n"
+        "    recogniser = PocketSphinxRecognizer(process=True)\n"
+        "    asyncio.run(recogniser.load())\n"
+        "    print(*recogniser._executor._processes, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == -9
+    worker = int(done.stdout)
+    # Its stderr is ours: the run above returns only when the worker has closed it as well.
+    state = Path(f"/proc/{worker}/stat")
+    assert not state.exists() or state.read_text().rpartition(") ")[2][0] == "Z"

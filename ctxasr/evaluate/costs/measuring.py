@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import count, product
 from typing import Any, Final
@@ -179,12 +179,13 @@ async def measure(
     tables = Tables.named(name)
     async with clients(endpoint) as opened:
         await ensure_key(opened.kms, key_id)
-        await ensure_tables(opened.dynamodb, tables)
         try:
+            await ensure_tables(opened.dynamodb, tables)
             return await _measure(opened, str(endpoint), tables, key_id, shapes, turns, progress)
         finally:
             for table in (tables.status, tables.payload):
-                await opened.dynamodb.delete_table(TableName=table)
+                with suppress(opened.dynamodb.exceptions.ResourceNotFoundException):
+                    await opened.dynamodb.delete_table(TableName=table)
 
 
 async def _measure(

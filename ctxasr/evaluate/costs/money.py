@@ -81,7 +81,8 @@ class Workload:
             ("the encoder's CPU time", self.encoder_cpu_ms, 0 <= self.encoder_cpu_ms < math.inf),
         ):
             if not good:
-                right = "0 to 1" if "share" in what else "a number from 0, a rate above it,"
+                zero = "above 0" if "rate" in what else "from 0"
+                right = "0 to 1" if "share" in what else f"a number {zero}"
                 raise InputError(f"{what} is {value}; {right} would be right")
 
 
