@@ -91,7 +91,7 @@ def rescore(event: Any, context: Any) -> dict[str, Any]:
 
 
 def sweep(event: Any, context: Any) -> dict[str, Any]:
-    """`SweepRequest` -> {settled}. In a batch, an item whose turn is not due yet comes again.
+    """`SweepRequest` -> {settled}. In a batch, an item whose turn is not due yet comes when it is.
 
     Raises:
         InputError: names the wrong field.
@@ -125,26 +125,48 @@ async def _record(record: Record) -> ConsistentStatus:
     turn = TurnKey(record.customer, interaction)
     with _process().watch.turn("record", turn, header.message_id):
         status = await on_event(record, service.ports)
-        if service.sweeps is not None and needs_sweep(header.full_name, status):
+        if service.sweeps is not None and needs_sweep(header.message_id, status):
             now_ms, grace_ms = service.ports.clock.now_ms(), service.ports.grace_ms
             await service.sweeps.later(turn, sweep_delay_s(status, now_ms, grace_ms))
     return status
 
 
 def _failed_item(item: Item, error: Exception) -> None:
-    _process().watch.failed("comes again", error, item=item.id)
+    if isinstance(error, _NotDueYet):
+        _process().watch.say("not due yet", item=item.id)
+    else:
+        _process().watch.failed("comes again", error, item=item.id)
 
 
-def needs_sweep(name: str, status: ConsistentStatus) -> bool:
-    """Whether an event of this name leaves a turn open that was not so known to the sweep."""
-    opens = name in (Recognize.full_name, ExpectSpeech.full_name) or len(status.marks) == 1
-    return opens and status.outcome is None
+def needs_sweep(event: str, status: ConsistentStatus) -> bool:
+    """Whether a recorder of this event, who sees the turn open, asks for its sweep.
+
+    The first event to be written is not enough: A is written, its answer is lost; B sees two marks;
+    A comes again and sees two as well. The least mark by time and id is the least of whatever else
+    is there, so its recorder always asks, at each delivery, before the event is acknowledged.
+    """
+    if status.outcome is not None:
+        return False
+    least = min(status.marks, key=lambda one: (status.marks[one].at_ms, one), default=event)
+    mark = status.marks.get(event)
+    opens = mark is not None and mark.name in (Recognize.full_name, ExpectSpeech.full_name)
+    return opens or event == least
 
 
 def sweep_delay_s(status: ConsistentStatus, now_ms: float, grace_ms: float) -> float:
     """From now to when the turn's grace period is over, by what is known of it."""
-    last_ms = window_of(status).at_ms if expects_speech(status) else now_ms
-    return (max(now_ms, last_ms) + grace_ms + SWEEP_MARGIN_MS - now_ms) / 1_000.0
+    return (_heard_ms(status, now_ms) + grace_ms + SWEEP_MARGIN_MS - now_ms) / 1_000.0
+
+
+def left_s(status: ConsistentStatus, now_ms: float, grace_ms: float) -> float:
+    """The same for a turn that nothing was heard of just now: its last mark counts."""
+    last_ms = max((float(mark.at_ms) for mark in status.marks.values()), default=now_ms)
+    return (_heard_ms(status, last_ms) + grace_ms + SWEEP_MARGIN_MS - now_ms) / 1_000.0
+
+
+def _heard_ms(status: ConsistentStatus, last_ms: float) -> float:
+    """When the turn's last event was, or its reply will have ended."""
+    return max(last_ms, window_of(status).at_ms) if expects_speech(status) else last_ms
 
 
 # ---------------------------------------------------------------- embedding, sweeping
@@ -170,25 +192,35 @@ async def _sweep(event: Any, deadline_s: float) -> dict[str, Any]:
     async def work(item: Item) -> None:
         request = requests.read_json(requests.SweepRequest, item.data)
         await _sweep_one(request)
-        if request.interaction is not None and await _is_open(request):
-            raise StoreUnavailable("the turn is not due yet: sweep again")
+        status = None if request.interaction is None else await _open_turn(request)
+        if status is None:
+            return
+        service = await _service("sweep")
+        if service.sweeps is not None and item.receipt:
+            now_ms, grace_ms = service.ports.clock.now_ms(), service.ports.grace_ms
+            await service.sweeps.again(item.receipt, left_s(status, now_ms, grace_ms))
+        raise _NotDueYet
 
     return await work_on(batch, work, _failed_item, deadline_s)
 
 
+class _NotDueYet(Exception):
+    """A sweep came before its turn's grace period was over, as every later event makes it."""
+
+
 async def _sweep_one(request: requests.SweepRequest) -> int:
     """Most turns that a sweep is asked for were settled by their events: one read finds that."""
-    if request.interaction is not None and not await _is_open(request):
+    if request.interaction is not None and await _open_turn(request) is None:
         return 0
     ports = (await _service("sweep")).ports
     with _process().watch.turn("sweep", TurnKey(request.customer, request.interaction or "")):
         return await sweep_customer(request.customer, ports)
 
 
-async def _is_open(request: requests.SweepRequest) -> bool:
+async def _open_turn(request: requests.SweepRequest) -> ConsistentStatus | None:
     ports = (await _service("sweep")).ports
     status = await ports.store.read(TurnKey(request.customer, request.interaction or ""))
-    return status is not None and status.outcome is None
+    return status if status is not None and status.outcome is None else None
 
 
 # ---------------------------------------------------------------- using contexts
@@ -263,8 +295,9 @@ class Process:
         if name in ("get_context", "rescore"):
             importlib.import_module("ctxasr.gateway.contexts")  # now, not while somebody waits
 
-        get = os.environ.get if name == "record_event" else (lambda variable: None)
-        function, queue = get("CTXASR_EMBED_FUNCTION"), get("CTXASR_SWEEP_QUEUE_URL")
+        records, get = name == "record_event", os.environ.get
+        function = get("CTXASR_EMBED_FUNCTION") if records else None
+        queue = get("CTXASR_SWEEP_QUEUE_URL") if records or name == "sweep" else None
         settings = app.Settings.from_environment()
         async with AsyncExitStack() as stack:
             embedder, sweeps = await stack.enter_async_context(neighbours(function, queue))
@@ -274,7 +307,7 @@ class Process:
             opening = app.aws(settings, telemetry=self.watch, models=models, set_up=False)
             opened = await stack.enter_async_context(opening)
             self.stack.push_async_callback(stack.pop_all().aclose)
-        if name == "record_event" and not (function and queue):
+        if records and not (function and queue):
             self.watch.say("incomplete", embeds=bool(function), sweeps=bool(queue))
         return Service(replace(opened.ports, store=self.watch.counting(opened.ports.store)), sweeps)
 

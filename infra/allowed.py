@@ -50,11 +50,12 @@ ALLOWED: Final[dict[str, dict[str, set[str]]]] = {
     },
     "GetContextFunction": _TURNS_READ | {"PayloadTable": {"dynamodb:BatchGetItem"}},
     "RescoreFunction": _TURNS_READ | {"PayloadTable": {"dynamodb:BatchGetItem"}},
-    # a customer's open turns; outcome, payloads out. It reads no payload, so it needs no key.
+    # a customer's open turns; outcome, payloads out. It reads no payload, so it needs no key. A
+    # message that came too early is hidden until its turn is due.
     "SweepFunction": {
         "StatusTable": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
         "PayloadTable": {"dynamodb:DeleteItem"},
-        "SweepQueue": _FROM_QUEUE,
+        "SweepQueue": _FROM_QUEUE | {"sqs:ChangeMessageVisibility"},
     },
 }
 

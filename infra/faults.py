@@ -215,6 +215,9 @@ FAULTS: Final[dict[str, dict[str, Change]]] = {
         "recorder without encoder": drop(
             "RecordEventFunction/Environment/Variables/CTXASR_EMBED_FUNCTION"
         ),
+        "a sweep that cannot wait": drop(
+            "SweepFunction/Environment/Variables/CTXASR_SWEEP_QUEUE_URL"
+        ),
         "the encoder without its alias": put(
             "RecordEventFunction/Environment/Variables/CTXASR_EMBED_FUNCTION",
             {"Ref": "EmbedContextFunction"},

@@ -221,8 +221,10 @@ def functions(view: View) -> Iterator[str]:
     recorder = view.properties("RecordEventFunction")["Environment"]["Variables"]
     if ENCODER not in view.of(ALIAS) or recorder.get("CTXASR_EMBED_FUNCTION") != {"Ref": ENCODER}:
         yield f"RecordEventFunction does not call {ENCODER}, which is what it may call"
-    if recorder.get("CTXASR_SWEEP_QUEUE_URL") != {"Ref": "SweepQueue"}:
-        yield "RecordEventFunction does not know SweepQueue"
+    sweeper = view.properties("SweepFunction")["Environment"]["Variables"]
+    for name, variables in (("RecordEventFunction", recorder), ("SweepFunction", sweeper)):
+        if variables.get("CTXASR_SWEEP_QUEUE_URL") != {"Ref": "SweepQueue"}:
+            yield f"{name} does not know SweepQueue"
     embed = view.properties("EmbedContextFunction")
     if embed.get("PackageType") != "Image":
         yield "EmbedContextFunction is no image: torch does not fit into a zip"

@@ -33,6 +33,8 @@ class Item:
 
     id: str
     body: str | bytes
+    receipt: str = ""
+    """Of SQS: names this delivery of the message."""
 
     def __repr__(self) -> str:  # a traceback must not show what was said
         return f"Item({self.id})"
@@ -84,7 +86,8 @@ def read_batch(event: Any) -> Batch | None:
     for place, record in enumerate(records):
         match record:
             case {"messageId": str(name), "body": str(body)}:
-                items.append(Item(name, body))
+                receipt = record.get("receiptHandle")
+                items.append(Item(name, body, receipt if isinstance(receipt, str) else ""))
             case {"kinesis": {"sequenceNumber": str(name), "data": str(data)}}:
                 items.append(Item(name, data.encode()))
             case _:

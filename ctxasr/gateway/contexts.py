@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from ctxasr.answer import ContextState, Listening, bias_in, on_utterance
-from ctxasr.bias import GENERIC_SIGNAL
+from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey
 from ctxasr.gateway.requests import ContextRequest, RescoreRequest
+from ctxasr.hypotheses import Change
 from ctxasr.pipeline import Ports
 from ctxasr.ports import Matrix
 from ctxasr.trigger import expects_speech
@@ -92,16 +93,20 @@ def _provenance(status: ConsistentStatus, context: ContextEmbedding) -> dict[str
 
 def _phrases(context: ContextEmbedding) -> list[dict[str, Any]]:
     """What the context names, with the log probability that the answer contains it."""
-    return [
-        {
-            "text": one.phrase.text,
-            "signal": one.phrase.signal,
-            "kind": one.phrase.kind,
-            "log_prior": one.log_prior,
-        }
-        for one in bias_in(context).phrases
-        if one.phrase.signal != GENERIC_SIGNAL
-    ]
+    named = bias_in(context).phrases
+    return [phrase_fields(one) for one in named if one.phrase.signal != GENERIC_SIGNAL]
+
+
+def phrase_fields(one: BiasingPhrase) -> dict[str, Any]:
+    """A biasing phrase as JSON."""
+    phrase = one.phrase
+    fields: dict[str, Any] = {"text": phrase.text, "signal": phrase.signal, "kind": phrase.kind}
+    return fields | {"log_prior": one.log_prior}
+
+
+def change_fields(one: Change) -> dict[str, str]:
+    """A replaced span of words as JSON, as on the command line."""
+    return {"from": one.before, "to": one.after, "phrase": one.phrase, "signal": one.signal}
 
 
 async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any], float | None]:
@@ -120,14 +125,10 @@ async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any
         known = asyncio.create_task(_listening(request, ports))
     result = await on_utterance(known, request.recognition(), ports, asked)
     text, plain = result.result.text, request.plain_text
-    changes = [
-        {"from": one.before, "to": one.after, "phrase": one.phrase, "signal": one.signal}
-        for one in result.result.changes
-    ]
     answer = {
         "text": plain if text == result.result.plain_text else text,
         "plain_text": plain,
-        "changes": changes,
+        "changes": [change_fields(one) for one in result.result.changes],
         "context": result.context.value,
         "reason": result.reason,
         "added_ms": result.added_ms,

@@ -1,8 +1,9 @@
-"""What the recording function calls next door: the function that embeds, the queue of the sweep.
+"""What functions call next door: the function that embeds, the queue of the sweep.
 
     async with neighbours("embed-context", "https://sqs.../sweep") as (embedder, sweeps):
         await embedder.embed(key, device)
-        await sweeps.later(turn, delay_s)
+        await sweeps.later(turn, delay_s)       and in the sweep itself
+        await sweeps.again(receipt, delay_s)
 
 Endpoints are those of the usual AWS settings (AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SQS).
 aioboto3 is imported when it is first used.
@@ -18,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import EventKey, TurnKey
+from ctxasr.gateway.batches import BATCH_AT_ONCE_MAX
 from ctxasr.store.caller import Caller, refused
 
 EMBED_READ_TIMEOUT_S: Final = 15.0
@@ -51,6 +53,7 @@ async def neighbours(
             config = AioConfig(
                 connect_timeout=1.0,
                 read_timeout=EMBED_READ_TIMEOUT_S,
+                max_pool_connections=BATCH_AT_ONCE_MAX,
                 retries={"total_max_attempts": 1, "mode": "standard"},
             )
             if embed_function:
@@ -117,8 +120,30 @@ class SweepQueue:
             "send_message",
             QueueUrl=self._url,
             MessageBody=json.dumps(body),
-            DelaySeconds=min(SWEEP_DELAY_S_MAX, max(1, round(delay_s))),
+            DelaySeconds=_whole_s(delay_s),
         )
+
+    async def again(self, receipt: str, delay_s: float) -> None:
+        """Have a message that was received come again, not when the queue's time-out is over.
+
+        A fresh message would do as well, but Lambda takes a function that feeds its own queue for
+        a loop, and stops it after 16 rounds. So the queue's redrive policy bounds this.
+
+        Raises:
+            StoreUnavailable: perhaps heard; else the message comes when the time-out is over.
+        """
+        await _send(
+            self._call,
+            self._client,
+            "change_message_visibility",
+            QueueUrl=self._url,
+            ReceiptHandle=receipt,
+            VisibilityTimeout=_whole_s(delay_s),
+        )
+
+
+def _whole_s(delay_s: float) -> int:
+    return min(SWEEP_DELAY_S_MAX, max(1, round(delay_s)))
 
 
 async def _send(call: Caller, client: Any, operation: str, **request: Any) -> dict[str, Any]:

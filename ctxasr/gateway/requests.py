@@ -12,6 +12,7 @@ turn handed out with its expect-speech.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import (
@@ -123,8 +124,15 @@ class RescoreRequest(Request):
 
     def recognition(self) -> Recognition:
         """The hypotheses in the form that texts are compared in."""
-        heard = tuple(Hypothesis(normalise(one.text), one.score) for one in self.hypotheses)
-        return Recognition(heard, phones=self.phones)
+        return recognition_of(self.hypotheses, self.phones)
+
+
+def recognition_of(
+    heard: Iterable[HypothesisIn], phones: tuple[str, ...] = (), duration_s: float = 0.0
+) -> Recognition:
+    """What another recogniser heard, best first, in the form that texts are compared in."""
+    hypotheses = tuple(Hypothesis(normalise(one.text), one.score) for one in heard)
+    return Recognition(hypotheses, phones=phones, duration_s=duration_s)
 
 
 def read(kind: type[T], document: Any) -> T:

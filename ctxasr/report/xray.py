@@ -73,9 +73,11 @@ class Traces:
         document |= {
             "type": "subsegment", "trace_id": header["Root"], "parent_id": header["Parent"],
         }  # fmt: skip
-        with self._within(_Tree(document)):
-            yield
-        self._send(document)
+        try:
+            with self._within(_Tree(document)):
+                yield
+        finally:  # one that failed is looked for first
+            self._send(document)
 
     @contextmanager
     def span(self, name: str, **annotations: str) -> Iterator[None]:

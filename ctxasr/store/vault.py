@@ -23,6 +23,7 @@ from ctxasr.store import schema
 from ctxasr.store.caller import Caller, refused
 from ctxasr.store.dynamodb import erase
 from ctxasr.store.schema import Item, Tables
+from ctxasr.timing import expired
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
@@ -152,7 +153,7 @@ class KmsVault:
             if row is None:
                 raise PayloadUnreadable(f"payload {ref} is not there")
             expires_at_s = schema.expiry_s(row)
-            if schema.expired(expires_at_s, now_ms):
+            if expired(expires_at_s, now_ms):
                 raise PayloadUnreadable(f"payload {ref} has expired")
             body = bytes(row.get(schema.BODY, {}).get("B", b""))
             clear[ref] = (schema.unseal(key, turn, ref, expires_at_s, body), expires_at_s)
@@ -187,7 +188,10 @@ class KmsVault:
             self._wipe_later()
 
     def _wipe_later(self) -> None:
-        """A process that nobody asks anything forgets its keys as well."""
+        """A process that nobody asks anything forgets its keys as well.
+
+        An environment that Lambda has frozen runs no timer: it keeps its keys until its next call.
+        """
         self._keys.drop_old()
         self._wiping = None
         if len(self._keys):

@@ -56,7 +56,12 @@ def sqs(*bodies: Any) -> dict[str, Any]:
     """A batch as SQS hands it over; texts are bodies as they stand."""
     texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
     records = [
-        {"messageId": f"message-{place}", "body": text, "eventSource": "aws:sqs"}
+        {
+            "messageId": f"message-{place}",
+            "receiptHandle": f"receipt-{place}",
+            "body": text,
+            "eventSource": "aws:sqs",
+        }
         for place, text in enumerate(texts)
     ]
     return {"Records": records}

@@ -44,6 +44,9 @@ METRICS: Final = {
 }  # fmt: skip
 """What a run without faults of the store says; MissedTurns and StoreUnavailable need one."""
 
+WRONG: Final = {"record_event", "embed_context", "get_context", "rescore", "sweep"}
+"""Functions that `_wrong_input` makes fail: each must leave a trace that says so."""
+
 _IN_THE_TREE: Final = """
 import json, sys
 from ctxasr import lambdas
@@ -208,6 +211,9 @@ def _sweeps(place: Place, recorder: Function, sweeper: Function) -> None:
     check(message["DelaySeconds"] == 12, f"a sweep after grace and margin: {message}")
     early = sweeper.ask(sqs(message["MessageBody"]))
     check(len(early["batchItemFailures"]) == 1, "a turn that is not due comes again")
+    hidden = [(one["ReceiptHandle"], one["VisibilityTimeout"]) for one in place.services.hidden]
+    soon = len(hidden) == 1 and hidden[0][0] == "receipt-0" and 0 < hidden[0][1] <= 12
+    check(soon, f"and when it is due, not after the queue's time-out: {hidden}")
     sweeper.ask({"customer": CUSTOMER})
     old = dialogue.turn("old")["recognize"]
     recorder.ask(old | {"received_at": old["received_at"] - 60_000})
@@ -296,6 +302,8 @@ def said(place: Place) -> None:
     settled = [line for line in lines if line.get("message") == "settled"]
     check(all("interaction" in line for line in settled) and settled != [], "logs name the turn")
     documents = place.xray.documents()
+    faults = {one["name"] for one in documents if one.get("fault")}
+    check(faults >= WRONG, f"traces: no fault of {sorted(WRONG - faults)}, which had wrong input")
     inner = [one for document in documents for one in document.get("subsegments", [])]
     named = [one for one in inner if "interaction" in one.get("annotations", {})]
     place.report.row("said", {"log_lines": len(lines), "traces": len(documents)})

@@ -1,7 +1,7 @@
 """What the functions call, on loopback: Lambda's Invoke, one SQS queue, the daemon of X-Ray.
 
 Invoke hands on to the function that embeds, one call at a time; `stall` holds it up, as a slow or
-dead function would. The queue keeps what it is sent.
+dead function would. The queue keeps what it is sent, and what it is to hide for how long.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Services:
         services = self
         self.embed = embed
         self.sent: list[dict[str, Any]] = []
+        self.hidden: list[dict[str, Any]] = []
         self.invoked: list[bytes] = []
         self.embed_ms: list[float] = []
         self.stalled, self.go_on = threading.Event(), threading.Event()
@@ -35,10 +36,12 @@ class Services:
             def do_POST(self) -> None:  # noqa: N802
                 body = self.body()
                 if "X-Amz-Target" in self.headers:
-                    self.reply(200, services.queue(body), Content_Type="application/x-amz-json-1.0")
+                    hides = self.headers["X-Amz-Target"].endswith(".ChangeMessageVisibility")
+                    answer = services.hide(body) if hides else services.queue(body)
+                    self.reply(200, answer, Content_Type="application/x-amz-json-1.0")
                     return
-                status, answer, headers = services.call(body)
-                self.reply(status, answer, Content_Type="application/json", **headers)
+                status, told, headers = services.call(body)
+                self.reply(status, told, Content_Type="application/json", **headers)
 
         self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -66,6 +69,10 @@ class Services:
         self.embed_ms.append(answer.took_ms)
         failed = {"X_Amz_Function_Error": "Unhandled"} if answer.error is not None else {}
         return 200, json.dumps(answer.error or answer.value).encode(), failed
+
+    def hide(self, body: bytes) -> bytes:
+        self.hidden.append(json.loads(body))
+        return b"{}"
 
     def queue(self, body: bytes) -> bytes:
         message = json.loads(body)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ from threats.test_canaries_end_to_end import everything_logged
 from ctxasr import app, lambdas
 from ctxasr.errors import CtxasrError, EnvelopeError, InputError, StoreUnavailable
 from ctxasr.events import EventKey, Record, TurnKey
+from ctxasr.gateway.neighbours import SweepQueue
 from ctxasr.pipeline import embed
 from ctxasr.store.clients import clients
 from ctxasr.store.local import ensure_key, ensure_tables
@@ -280,6 +282,45 @@ def test_a_function_that_fails_costs_the_context_alone(embedding: Embedding) -> 
     assert (found["state"], found["outcome"]) == ("missed", "missed")
     answer = lambdas.rescore(asked | {"hypotheses": [{"text": "Axolotlcanary?"}]}, Context())
     assert (answer["text"], answer["context"]) == ("Axolotlcanary?", "missed")
+
+
+def test_a_sweep_that_comes_early_comes_again_when_the_turn_is_due(
+    deployed: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the queue's own time-out is over: that is minutes later."""
+    record = wire(recognize("turn-1", received_at=now_ms() + 600_000))  # no test is that slow
+    lambdas.record_event(record, Context())
+    (message,) = asyncio.run(_received(deployed))
+    asked, again = [], SweepQueue.again
+
+    async def noted(queue: SweepQueue, receipt: str, delay_s: float) -> None:
+        await again(queue, receipt, delay_s)
+        asked.append((receipt, delay_s))
+
+    monkeypatch.setattr(SweepQueue, "again", noted)
+    assert failed(lambdas.sweep({"Records": [message]}, Context())) == [message["messageId"]]
+    ((receipt, delay_s),) = asked
+    assert receipt == message["receiptHandle"]
+    assert 500.0 < delay_s <= 612.0, "until the grace period is over, and a margin"
+    said = capfd.readouterr().out
+    sys.stdout.write(said)  # for `silent`
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [one["level"] for one in lines if one.get("message") == "not due yet"] == ["INFO"]
+    assert [one for one in lines if one.get("level") == "ERROR"] == []
+
+
+async def _received(url: str) -> list[dict[str, Any]]:
+    """Ask for turn-1 to be swept at once, and receive that as Lambda does."""
+    import aioboto3
+
+    async with aioboto3.Session().client("sqs") as queue:
+        wanted = {"customer": "customer", "interaction": "turn-1"}
+        await queue.send_message(QueueUrl=url, MessageBody=json.dumps(wanted))
+        answer = await queue.receive_message(QueueUrl=url, VisibilityTimeout=180)
+    return [
+        {"messageId": one["MessageId"], "receiptHandle": one["ReceiptHandle"], "body": one["Body"]}
+        for one in answer["Messages"]
+    ]
 
 
 def test_the_sweep_settles_what_is_due_and_comes_again_for_the_rest(deployed: str) -> None:

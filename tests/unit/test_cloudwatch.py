@@ -68,6 +68,23 @@ def test_tasks_of_one_batch_keep_their_own_spans(daemon: socket.socket) -> None:
     assert second["end_time"] - second["start_time"] == pytest.approx(2)
 
 
+def test_an_invocation_that_fails_is_traced_as_a_fault(daemon: socket.socket) -> None:
+    watched = traces(daemon, SAMPLED)
+
+    async def main() -> None:
+        with watched.invocation("rescore"), watched.span("rescore"):
+            raise StoreUnavailable(CANARY)
+
+    with pytest.raises(StoreUnavailable):
+        run(main())
+    tree = json.loads(daemon.recv(65_536).split(b"\n", 1)[1])
+    watched.close()
+    assert (tree["fault"], tree["subsegments"][0]["fault"]) == (True, True)
+    assert tree["annotations"] == {"error": "StoreUnavailable"}
+    assert tree["end_time"] >= tree["start_time"]
+    assert CANARY not in json.dumps(tree)
+
+
 @pytest.mark.parametrize("header", ["", "Root=1;Parent=2;Sampled=0", "Sampled=1", "nonsense"])
 def test_what_is_not_sampled_is_not_traced(daemon: socket.socket, header: str) -> None:
     watched = traces(daemon, header)

@@ -9,15 +9,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import World, completed, run, turn
+from conftest import START_MS, World, completed, run, turn
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctxasr.errors import CtxasrError, EnvelopeError, InputError, LimitExceeded
-from ctxasr.events import Outcome, TurnKey
+from ctxasr.events import Outcome, Record, TurnKey
 from ctxasr.gateway import batches, requests
 from ctxasr.gateway.batches import BATCH_AT_ONCE_MAX, BATCH_RECORDS_MAX, Item, read_batch, work_on
-from ctxasr.gateway.neighbours import SWEEP_DELAY_S_MAX, LambdaEmbedder, SweepQueue
+from ctxasr.gateway.neighbours import (
+    SWEEP_DELAY_S_MAX,
+    LambdaEmbedder,
+    SweepQueue,
+    neighbours,
+)
 from ctxasr.hypotheses import N_BEST_MAX
-from ctxasr.lambdas import needs_sweep, sweep_delay_s
+from ctxasr.lambdas import left_s, needs_sweep, sweep_delay_s
 from ctxasr.pipeline import on_event, sweep
 
 CANARY = "zanzibarcanary"
@@ -188,6 +195,8 @@ class Client:
         self.asked.append(request)
         return {}
 
+    change_message_visibility = send_message
+
     async def __aenter__(self) -> Client:
         return self
 
@@ -223,22 +232,48 @@ def test_sweeps_are_asked_for_by_events_that_leave_a_turn_open() -> None:
 
     async def told() -> dict[str, bool]:
         found = {}
-        for name, record in turn().items():
+        for place, name in enumerate(turn()):
+            record = turn(at_ms=place)[name]
             status = await on_event(record, world.ports)
-            found[name] = needs_sweep(record.message.message.header.full_name, status)
+            found[name] = needs_sweep(event_of(record), status)
             if name == "entities":  # not complete: the reply is still to come
                 assert await sweep("customer", world.ports) == 0
         return found
 
     found = run(told())
     assert [name for name, wanted in found.items() if wanted] == ["recognize"]
-    alone = run(on_event(turn("turn-9")["screen"], world.ports))
-    assert needs_sweep("ContextText.ScreenList", alone), "the first that was heard of the turn"
-    asks = run(on_event(turn("turn-9")["expect"], world.ports))
-    assert needs_sweep("SpeechRecognizer.ExpectSpeech", asks)
-    closed = run(on_event(completed("turn-8"), world.ports))
+    screen, expect, ends = turn("turn-9")["screen"], turn("turn-9")["expect"], completed("turn-8")
+    alone = run(on_event(screen, world.ports))
+    assert needs_sweep(event_of(screen), alone), "the first that was heard of the turn"
+    assert needs_sweep(event_of(expect), run(on_event(expect, world.ports)))
+    closed = run(on_event(ends, world.ports))
     assert closed.outcome is Outcome.DISCARDED
-    assert not needs_sweep("SpeechRecognizer.Recognize", closed)
+    assert not needs_sweep(event_of(ends), closed)
+
+
+def event_of(record: Record) -> str:
+    return record.message.message.header.message_id
+
+
+@given(st.permutations(["utterance", "entities", "screen", "reply", "started"]), st.data())
+def test_whatever_is_lost_somebody_asks_for_the_sweep(
+    order: list[str], data: st.DataObject
+) -> None:
+    """An answer is lost after the write, or the process dies before it asks: it comes again."""
+    world, records = World(), turn("turn-7")
+    lost = data.draw(st.sets(st.sampled_from(order)), label="lost")
+
+    async def main() -> list[str]:
+        asked = []
+        for name in [*order, *sorted(lost)]:
+            status = await on_event(records[name], world.ports)
+            if name in lost:
+                lost.remove(name)
+            elif needs_sweep(event_of(records[name]), status):
+                asked.append(name)
+        return asked
+
+    assert run(main()), "nobody asked"
 
 
 def test_a_sweep_comes_after_the_grace_period_and_sqs_allows_it() -> None:
@@ -252,8 +287,27 @@ def test_a_sweep_comes_after_the_grace_period_and_sqs_allows_it() -> None:
         return delays
 
     assert run(main()) == [12.0, 12.0, 16.0], "a reply of 4 s plays to its end first"
+    told = run(world.status("turn-3"))
+    assert left_s(told, START_MS + 9_000.0, 10_000.0) == 7.0, "grace begins with the reply's end"
+    early = run(on_event(turn("turn-4", at_ms=-8_000.0)["recognize"], world.ports))
+    assert left_s(early, START_MS, 10_000.0) == 4.0, "and where nobody asks, with the last event"
     for asked_s, sent_s in ((0.2, 1), (12.0, 12), (SWEEP_DELAY_S_MAX + 60.0, SWEEP_DELAY_S_MAX)):
         client = Client()
         run(SweepQueue(client, "url").later(TurnKey("customer", "turn"), asked_s))
         assert client.asked[0]["DelaySeconds"] == sent_s
         requests.read_json(requests.SweepRequest, client.asked[0]["MessageBody"])
+        client = Client()
+        run(SweepQueue(client, "url").again("receipt", asked_s))
+        (asked,) = client.asked
+        assert (asked["ReceiptHandle"], asked["VisibilityTimeout"]) == ("receipt", sent_s)
+
+
+async def test_a_batch_has_a_connection_for_each_of_its_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    async with neighbours("embed", "http://127.0.0.1:9/queue") as (embedder, sweeps):
+        assert embedder is not None
+        assert sweeps is not None
+        for client in (embedder._client, sweeps._client):
+            assert client.meta.config.max_pool_connections >= BATCH_AT_ONCE_MAX
