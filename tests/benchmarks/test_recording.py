@@ -3,6 +3,10 @@
 Paired in one run: a record from its JSON through `on_event`, and the very same requests,
 ready-made, through the same clients, in blocks whose order alternates. The servers run in processes
 of their own, so `process_time` is the client's alone. `make bench` prints the figures.
+
+The bare calls are what recording was seen to ask for, so a superfluous request would be on both
+sides: REQUESTS says which ones the design demands, and both sides make these and no others. Beside
+the bounded ratio stands the one with logs, metrics and spans as on Lambda.
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +26,8 @@ from conftest import recognize, record
 from proof.interactions import recorder, served, set_up
 from scipy.stats import bootstrap
 
-from ctxasr.events import Record
+from ctxasr.app import Traced
+from ctxasr.events import Record, TurnKey
 from ctxasr.pipeline import Ports, on_event
 from ctxasr.store.clients import Clients, clients
 
@@ -35,6 +43,7 @@ CONCURRENT: Final = 64
 LOAD_ROUNDS: Final = 5
 """Interactions that each of the concurrent lanes sees through, one after the other."""
 
+RecordOne = Callable[[str], Awaitable[None]]
 Lane = Callable[[int, list[list[float]]], Coroutine[Any, Any, None]]
 Calls = list[tuple[Callable[..., Awaitable[Any]], dict[str, Any]]]
 
@@ -54,11 +63,21 @@ class Tape:
         return call
 
 
-EVENTS: Final = (
-    "recognise", "utterance, opens the key", "entities", "reply", "expect-speech, with a link",
-    "speech started",
-)  # fmt: skip
+REQUESTS: Final = {
+    "recognise": ("UpdateItem",),
+    "utterance, opens the key": ("GenerateDataKey", "UpdateItem", "PutItem", "UpdateItem"),
+    "entities": ("PutItem", "UpdateItem"),
+    "reply": ("PutItem", "UpdateItem"),
+    "expect-speech, with a link": ("UpdateItem", "UpdateItem"),
+    "speech started": ("UpdateItem",),
+}
+"""By event what the design demands: a status update each, which reads as well; before it a link, or
+a payload; before the first payload a data key, and the update that opens it."""
+
+EVENTS: Final = tuple(REQUESTS)
 """One payload less than announced comes: recording alone, the context model never starts."""
+
+WITH_TELEMETRY_BLOCKS: Final = 12
 
 
 def interaction(customer: str) -> list[Record]:
@@ -99,8 +118,73 @@ def _renamed(value: Any, name: str, other: str) -> Any:
     return value.replace(name, other) if isinstance(value, str) else value
 
 
+def as_on_lambda(recording: Ports) -> RecordOne:
+    """The same with CloudWatch's logs, metrics and spans, written once an event."""
+    from ctxasr.report.cloudwatch import CloudWatch
+
+    watch = CloudWatch(recording.clock)
+    store: Any = Traced(watch.counting(recording.store), "status", watch)
+    vault: Any = Traced(recording.vault, "payload", watch)
+    watched = replace(recording, telemetry=watch, store=store, vault=vault)
+
+    async def record_one(text: str) -> None:
+        one = Record.model_validate_json(text)
+        header = one.message.message.header
+        turn = TurnKey(one.customer, header.dialog_request_id or "")
+        with watch.traces.invocation("record_event"), watch.turn("record", turn, header.message_id):
+            await on_event(one, watched)
+        watch.flush()
+
+    return record_one
+
+
+def as_it_is(recording: Ports) -> RecordOne:
+    """Recording alone, from a record's JSON."""
+
+    async def record_one(text: str) -> None:
+        await on_event(Record.model_validate_json(text), recording)
+
+    return record_one
+
+
+async def asked(opened: Clients, work: Awaitable[Any]) -> tuple[str, ...]:
+    """The operations that go out while `work` is done, in order."""
+    names: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        names.append(model.name)
+
+    for client in opened:
+        client.meta.events.register("before-call", note)
+    try:
+        await work
+    finally:
+        for client in opened:
+            client.meta.events.unregister("before-call", note)
+    return tuple(names)
+
+
+async def check_requests(opened: Clients, record_one: RecordOne) -> None:
+    """Both sides make the requests that the design demands."""
+    ours = {}
+    for title, one in zip(EVENTS, interaction("ours-checked"), strict=True):
+        text = one.model_dump_json(by_alias=True, exclude_unset=True)
+        ours[title] = await asked(opened, record_one(text))
+    assert ours == REQUESTS
+    bare = {}
+    tape = await taped(opened, interaction("tape-checked"), "tape-checked", "bare-checked")
+    for title, calls in zip(EVENTS, tape, strict=True):
+        bare[title] = await asked(opened, send(calls))
+    assert bare == REQUESTS
+
+
+async def send(calls: Calls) -> None:
+    for method, request in calls:
+        await method(**request)
+
+
 async def block(
-    opened: Clients, recording: Ports, number: int
+    opened: Clients, record_one: RecordOne, number: int
 ) -> tuple[list[float], list[float], list[int]]:
     """CPU seconds of each of EVENTS, recorded and bare; and how many requests each makes."""
     ours, bare = [], []
@@ -115,21 +199,22 @@ async def block(
     async def record_all(event: int) -> None:
         began_s = time.process_time()
         for texts in ours:
-            await on_event(Record.model_validate_json(texts[event]), recording)
+            await record_one(texts[event])
         took_ours_s.append(time.process_time() - began_s)
 
     async def send_all(event: int) -> None:
         began_s = time.process_time()
         for calls in bare:
-            for method, request in calls[event]:
-                await method(**request)
+            await send(calls[event])
         took_bare_s.append(time.process_time() - began_s)
 
     for event in range(len(EVENTS)):
         pair = [record_all, send_all]
         for one in pair if (number + event) % 2 else reversed(pair):
             await one(event)
-    return took_ours_s, took_bare_s, [len(calls) for calls in bare[0]]
+    counts = [[len(calls) for calls in one] for one in bare]
+    assert counts == [list(map(len, REQUESTS.values()))] * BLOCK_INTERACTIONS
+    return took_ours_s, took_bare_s, counts[0]
 
 
 def ratio(ours_s: np.ndarray[Any, Any], bare_s: np.ndarray[Any, Any]) -> tuple[float, float, float]:
@@ -147,12 +232,19 @@ async def test_recording_costs_little_more_than_its_bare_calls(name: str) -> Non
     with served(name) as endpoint:
         async with clients(endpoint) as opened:
             await set_up(opened)
-            recording = recorder(opened, "bench")
-            await block(opened, recording, 0)  # warms both up
+            record_one = as_it_is(recorder(opened, "bench"))
+            watched_one = as_on_lambda(recorder(opened, "bench"))
+            await check_requests(opened, record_one)
+            await block(opened, record_one, 0)  # warms both up
             gc.collect()
             gc.freeze()  # what is loaded shall not be walked again and again
             try:
-                blocks = [await block(opened, recording, 1 + n) for n in range(BLOCKS)]
+                blocks = [await block(opened, record_one, 1 + n) for n in range(BLOCKS)]
+                with redirect_stdout(StringIO()):
+                    watched = [
+                        await block(opened, watched_one, 1 + BLOCKS + n)
+                        for n in range(WITH_TELEMETRY_BLOCKS)
+                    ]
             finally:
                 gc.unfreeze()
     ours_s, bare_s = (np.array([one[side] for one in blocks]) for side in (0, 1))
@@ -174,6 +266,12 @@ async def test_recording_costs_little_more_than_its_bare_calls(name: str) -> Non
     value, low, high = ratio(ours_s.sum(axis=1), bare_s.sum(axis=1))
     print(f"  {'all':28} {sum(requests)} requests  {value:.3f} [{low:.3f}, {high:.3f}]"
           f" (bound {RATIO_MAX})")  # fmt: skip
+    watched_s = [np.array([one[side] for one in watched]).sum(axis=1) for side in (0, 1)]
+    also, also_low, also_high = ratio(*watched_s)
+    print(
+        f"  {'all, with telemetry as on Lambda':41} {also:.3f} [{also_low:.3f}, {also_high:.3f}]"
+        f" (no bound, n = {WITH_TELEMETRY_BLOCKS * BLOCK_INTERACTIONS} interactions)"
+    )
     assert high <= RATIO_MAX
 
 
@@ -220,8 +318,7 @@ async def test_64_concurrent_interactions(name: str) -> None:
                 for k in range(LOAD_ROUNDS):
                     for event, calls in enumerate(ready[f"{number:03}-{k}"]):
                         began_s = time.perf_counter()
-                        for method, request in calls:
-                            await method(**request)
+                        await send(calls)
                         took_ms[event].append((time.perf_counter() - began_s) * 1_000.0)
 
             print(f"\n{CONCURRENT} concurrent interactions, {name} ({', '.join(EVENTS)})")

@@ -106,6 +106,8 @@ class Deliveries:
 
     took_ms: list[float] = field(default_factory=list)
     acknowledged: dict[TurnKey, set[str]] = field(default_factory=dict)
+    attempts: Counter[tuple[TurnKey, str]] = field(default_factory=Counter)
+    """Deliveries of each event, acknowledged or not."""
     again: Counter[TurnKey] = field(default_factory=Counter)
     """Deliveries that were not acknowledged."""
     heard: Spy = field(default_factory=Spy)
@@ -116,6 +118,15 @@ class Deliveries:
         return Counter(turn for name, turn, _ in self.heard.said if name == "embed")
 
     @property
+    def settled(self) -> dict[TurnKey, set[str]]:
+        """With which outcomes each turn was seen to be settled, by whoever embedded it."""
+        found: dict[TurnKey, set[str]] = {}
+        for name, turn, facts in self.heard.said:
+            if name == "settled":
+                found.setdefault(turn, set()).add(facts["outcome"])
+        return found
+
+    @property
     def gave_up(self) -> set[TurnKey]:
         """Turns whose embedding got no answer from the store, attempt after attempt."""
         missed = [
@@ -124,34 +135,42 @@ class Deliveries:
         return {turn for turn, cause in missed if cause == StoreUnavailable.__name__}
 
 
-async def deliver(record: Record, turn: TurnKey, recorders: list[Ports], log: Deliveries) -> None:
-    """Until it is acknowledged, each time by another recorder."""
+async def deliver(
+    record: Record, turn: TurnKey, recorders: list[Ports], reader: Ports, log: Deliveries
+) -> None:
+    """Until it is acknowledged, each time by another recorder; from then on `reader` sees it."""
     event_id = record.message.message.header.message_id
     choice = random.Random(f"{SEED} {turn} {event_id}")
     for _ in range(DELIVERIES_MAX):
         began_s = time.perf_counter()
+        log.attempts[turn, event_id] += 1
         try:
             await on_event(record, choice.choice(recorders))
         except StoreUnavailable:
             log.again[turn] += 1
-        else:
-            log.acknowledged.setdefault(turn, set()).add(event_id)
-            return
+            continue
         finally:
             log.took_ms.append((time.perf_counter() - began_s) * 1_000.0)
+        seen = await reader.store.read(turn)
+        assert seen is not None, f"{turn}: lost as a whole"
+        assert event_id in seen.marks, f"{turn}: {event_id} was acknowledged and is not there"
+        log.acknowledged.setdefault(turn, set()).add(event_id)
+        return
     raise AssertionError(f"{turn}: {event_id} was not acknowledged in {DELIVERIES_MAX} deliveries")
 
 
-async def take_place(interaction: Interaction, recorders: list[Ports], log: Deliveries) -> None:
+async def take_place(
+    interaction: Interaction, recorders: list[Ports], reader: Ports, log: Deliveries
+) -> None:
     """All deliveries of one interaction."""
     turn = interaction.turn
     if ordered(interaction):
         for record in interaction.deliveries:
-            await deliver(record, turn, recorders, log)
+            await deliver(record, turn, recorders, reader, log)
         return
     async with asyncio.TaskGroup() as group:
         for record in interaction.deliveries:
-            group.create_task(deliver(record, turn, recorders, log))
+            group.create_task(deliver(record, turn, recorders, reader, log))
 
 
 def ordered(interaction: Interaction) -> bool:
@@ -191,10 +210,11 @@ async def prove(name: str, count: int, encoders: Sequence[ContextEncoder]) -> No
                 )
                 for n, one in enumerate(opened)
             ]
+            reader = recorder(sound, "reader")
             began_s = time.perf_counter()
             async with asyncio.TaskGroup() as group:
                 for interaction in interactions:
-                    group.create_task(take_place(interaction, recorders, log))
+                    group.create_task(take_place(interaction, recorders, reader, log))
             took_s = time.perf_counter() - began_s
             unsettled = {
                 key for key, item in (await dump(sound.dynamodb)).status.items()
@@ -206,9 +226,8 @@ async def prove(name: str, count: int, encoders: Sequence[ContextEncoder]) -> No
             for customer in sorted({turn.customer for turn in turns}):
                 await swept(customer, late)
             dumped = await dump(sound.dynamodb)
-            reader = recorder(sound, "reader")
             outcomes: Counter[str] = Counter()
-            left, gave_up = 0, log.gave_up
+            left, gave_up, settled, computed = 0, log.gave_up, log.settled, log.computed
             for one in interactions:
                 allowed = {one.expected} if ordered(one) else set(one.possible)
                 if one.turn in gave_up and Outcome.EMBEDDED in allowed:
@@ -217,10 +236,13 @@ async def prove(name: str, count: int, encoders: Sequence[ContextEncoder]) -> No
                     one, dumped, reader, allowed, acknowledged=log.acknowledged[one.turn]
                 )
                 assert found.left == 0 or log.again[one.turn], f"{one.turn} left rows behind"
-                if not log.again[one.turn]:  # whoever owns the claim computes, and nobody else
-                    names = [record.message.message.header.message_id for record in one.deliveries]
-                    most = names.count(found.owner or "")
-                    assert log.computed[one.turn] <= most, f"{one.turn} was computed too often"
+                # Whoever owns the claim computes, once a delivery at most, and nobody else.
+                most = log.attempts[one.turn, found.owner or ""]
+                assert computed[one.turn] <= most, f"{one.turn} was computed too often"
+                told = settled.get(one.turn, set())
+                assert told <= {found.outcome.value}, f"{one.turn} was settled as {sorted(told)}"
+                if found.owner is not None and not log.again[one.turn]:
+                    assert told, f"{one.turn}: nobody said how it was settled"
                 left += found.left
                 outcomes[f"{one.kind}: {found.outcome}"] += 1
     assert outcomes.total() == count

@@ -4,7 +4,9 @@ An attack is one runnable file that names the one line on which its failure rest
 
     MUTANT: Mutant = ("store/schema.py", "the line as it is", "what it becomes")
 
-The mutant is a copy of the package with that line replaced; all else in it are links.
+The mutant is a copy of the package with that line replaced; all else in it are links. Where there
+are several ways through, the attack names the one that its mutant opens: GAINS, a part of what it
+says then.
 """
 
 from __future__ import annotations
@@ -70,6 +72,26 @@ def mutant_of(attack: Path) -> tuple[str, str, str]:
     raise AssertionError(f"{attack.name} names no MUTANT: what does its failure rest on?")
 
 
+def gains_of(attack: Path) -> str | None:
+    """What the attack says that its mutant lets it have; without a word of it, there is one way.
+
+    The ways of a door_*.py are not told apart.
+    """
+    tree = ast.parse(attack.read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "GAINS":
+            named = ast.literal_eval(node.value)
+            assert isinstance(named, str)
+            assert len(named.split()) >= 3, f"{attack.name}: GAINS says what was gained"
+            return named
+    raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc]
+    ways = {ast.unparse(node.exc) for node in raised if node.exc is not None}
+    ways = {way for way in ways if way.startswith("Gained(")}
+    told = len(ways) <= 1 or attack.stem.startswith("door_")
+    assert told, f"{attack.name} has {len(ways)} ways to get through and names no GAINS"
+    return None
+
+
 def mutate(text: str, line: str, replacement: str) -> str:
     """Replace the one line that reads `line`, its indentation kept."""
     lines = text.splitlines()
@@ -107,6 +129,7 @@ def test_is_repelled(attack: Path, server: str) -> None:
 def test_gets_through_on_its_mutant(attack: Path, server: str, tmp_path: Path) -> None:
     ended = carry_out(attack, copy_with(mutant_of(attack), tmp_path), server)
     assert (ended.code, ended.line[:13]) == (1, "GOT THROUGH: "), ended
+    assert (gains_of(attack) or "") in ended.line, "for another reason than the one that it names"
 
 
 @every_attack
@@ -150,6 +173,18 @@ def test_an_attack_without_a_mutant_fails(tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text('"""A story."""\n')
     with pytest.raises(AssertionError, match="names no MUTANT"):
         mutant_of(tmp_path / "some.py")
+
+
+def test_an_attack_with_two_ways_through_says_which_its_mutant_opens(tmp_path: Path) -> None:
+    file = tmp_path / "some.py"
+    one, two = "raise Gained('the one thing')\n", "raise Gained('another thing')\n"
+    file.write_text(one + one)
+    assert gains_of(file) is None
+    file.write_text(one + two)
+    with pytest.raises(AssertionError, match="names no GAINS"):
+        gains_of(file)
+    file.write_text("GAINS = 'the one thing'\n" + one + two)
+    assert gains_of(file) == "the one thing"
 
 
 @pytest.mark.parametrize("text", ["", "a = 1\n", "    x\n    x\n"])

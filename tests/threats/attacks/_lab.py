@@ -6,7 +6,8 @@
 Exit code 0: repelled. 1: the attacker got through. 2: the attack itself is broken.
 
 An attack names its mutant: (file under ctxasr/, one line of it, what stands there instead). With
-that line changed it gets through; `test_attacks.py` tries both.
+that line changed it gets through; `test_attacks.py` tries both. Where there are several ways
+through, GAINS is a part of what it then says.
 
 Two places to attack: `World` of the tests' conftest, which has both tables in memory and virtual
 time, and `wire()`, the DynamoDB and KMS adapters over a local server, real requests included.

@@ -1,39 +1,56 @@
-"""Another customer's initiator token: an answer that claims to answer somebody else's question.
+"""Another customer's initiator token: handed out by the attacker first, or sent with their speech.
 
-With the other's context the attacker's own result would show what the other was offered: names of
-their contacts come out of the recogniser.
+Under a token that both share, the victim's next answer would be heard under names of the attacker's
+choosing, and the attacker's under what the victim was offered.
 
-Attacker: a customer who has seen a token, in a log or on a wire, and sends it with their speech.
-Holds against it: a token is looked up under its sender's account alone.
+Attacker: a customer who has seen tokens, or knows how they are counted.
+Holds against it: a token is handed out and looked up under its sender's account alone.
 """
 
-from _lab import MINE, THEIRS, Gained, Mutant, World, carry_out, recognize, turn
+from _lab import MINE, THEIRS, Gained, Mutant, answer, carry_out, record, turn, wire
+
+from ctxasr.context import fetch
+from ctxasr.events import TurnKey
 
 MUTANT: Mutant = (
-    "store/memory.py",
-    "turn, expires_at_s = self._links.get((customer, token), (None, 0))",
-    "turn, expires_at_s = next((v for (_, t), v in self._links.items() if t == token), (None, 0))",
+    "store/schema.py",
+    'return {CUSTOMER: {"S": customer}, INTERACTION: {"S": _LINK + token}}',
+    'return {CUSTOMER: {"S": "everybody"}, INTERACTION: {"S": _LINK + token}}',
 )
+GAINS = "the victim's answer was heard under another turn's names"
 
 TOKENS = ["ask-theirs", "another#ask-theirs", "link#ask-theirs", "../another/ask-theirs", "theirs"]
 
 
 async def attack() -> str:
-    world = World()
-    await world.deliver(list(turn("theirs", customer=THEIRS).values()))
-    own = await world.answer(recognize("t", "ask-theirs", customer=THEIRS), "power", "bauer")
-    assert own.result.text == "bauer", "the token is good for its own customer"
-    for token in TOKENS:
-        result = await world.answer(recognize("turn-2", token, customer=MINE), "power", "bauer")
-        if result.result.text != "power" or result.listening.context is not None:
-            raise Gained("another's contacts came out of the recogniser")
-    # And as the start of a turn of one's own, whose embedding would carry the other's on.
-    mine = turn("mine", asked_with="ask-theirs", names=["Nobody"])
-    await world.deliver(list(mine.values()))
-    if any("bauer" in phrase.text for phrase in (await world.context("mine")).phrases):
-        raise Gained("another's context was carried into a dialogue of one's own")
+    async with wire() as aws:
+        ports = aws.ports()
+        # "theirs" is the name of a turn of the victim; the token is that of their next one.
+        token = {"type": "FOLLOW_UP", "payload": {"token": "ask-next"}}
+        expect = {"timeoutInMilliseconds": 8_000, "initiator": token}
+        full_name = "SpeechRecognizer.ExpectSpeech"
+        await aws.deliver([record(full_name, expect, interaction="theirs", customer=MINE)], ports)
+        await aws.deliver(turn("theirs", customer=THEIRS).values(), ports)
+        await aws.deliver(turn("next", customer=THEIRS, names=["Nora Power"]).values(), ports)
+        own = await answer(ports, customer=THEIRS, token="ask-theirs")
+        assert own.result.text == "bauer", "the token is good for its own customer"
+        heard = await answer(ports, customer=THEIRS, token="ask-next")
+        if heard.listening.asked != TurnKey(THEIRS, "next"):
+            raise Gained(GAINS)
+
+        for guess in TOKENS:
+            result = await answer(ports, customer=MINE, token=guess)
+            if result.result.text != "power" or result.listening.context is not None:
+                raise Gained("another's contacts came out of the recogniser")
+        # And as the start of a turn of one's own, whose embedding would carry the other's on.
+        await aws.deliver(turn("mine", asked_with="ask-theirs", names=["Nobody"]).values(), ports)
+        status = await ports.store.read(TurnKey(MINE, "mine"))
+        assert status is not None
+        phrases = (await fetch(status, ports.vault)).phrases
+        if any("bauer" in phrase.text for phrase in phrases):
+            raise Gained("another's context was carried into a dialogue of one's own")
     return "a token leads nowhere from another account"
 
 
 if __name__ == "__main__":
-    carry_out(attack)
+    carry_out(attack, real_time=True)

@@ -18,6 +18,7 @@ MUTANT: Mutant = (
     "Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]",
     "Count = Annotated[int, Field(ge=0, strict=True)]",
 )
+GAINS = "the account's turns are not swept any more"
 
 
 async def attack() -> str:

@@ -18,6 +18,7 @@ MUTANT: Mutant = (
     "from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes; return Cipher("
     "algorithms.AES(key), modes.CTR(nonce + bytes([0, 0, 0, 2]))).decryptor().update(sealed[:-16])",
 )
+GAINS = "the utterance says 'call jim' now"
 
 
 async def attack() -> str:

@@ -19,6 +19,7 @@ MUTANT: Mutant = (
     "number = short_hash(header.message_id)",
     "number = short_hash(content.texts[0])  # the same text is stored once",
 )
+GAINS = "a guess stands in the dump as a hash"
 
 GUESSES = ["yes", "no", "stop", "call meg", "call the doctor"]
 

@@ -10,6 +10,7 @@ from ctxasr.events import TurnKey
 from ctxasr.store.vault import DATA_KEY_AGE_MS_MAX, KmsVault
 
 MUTANT: Mutant = ("store/vault.py", "key[:] = bytes(len(key))", "del key")
+GAINS = "the key of a shredded turn lies in the memory image"
 
 
 async def attack() -> str:

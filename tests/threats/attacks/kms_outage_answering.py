@@ -11,6 +11,7 @@ MUTANT: Mutant = (
     "except Exception as error:  # whatever is wrong with a context, the plain result stands",
     "except KeyError as error:",
 )
+GAINS = "the answer is lost"
 
 NOBODY = "http://127.0.0.1:9"
 """Nothing listens on the port `discard`."""

@@ -15,6 +15,7 @@ MUTANT: Mutant = (
     "return {'Plaintext': bytes(32), 'CiphertextBlob': bytes(32), "
     "'Attributes': None, 'Item': None}",
 )
+GAINS = "the utterance was written under a key that everybody knows"
 
 SECRET = "call the canary doctor"
 NOBODY = "http://127.0.0.1:9"

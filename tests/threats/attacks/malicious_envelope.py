@@ -17,6 +17,7 @@ MUTANT: Mutant = (
     'document = from_json(data.decode("utf-8"), allow_inf_nan=False)',
     'document = __import__("json").loads(data)',
 )
+GAINS = "what was read cannot be written again as it was"
 
 GOOD: dict[str, Any] = {
     "header": {

@@ -16,6 +16,7 @@ MUTANT: Mutant = (
     "if sort.startswith((_LINK, _ESCAPE)):",
     "if sort.startswith(_ESCAPE):",
 )
+GAINS = "the sweep does not see the turn: its key is never shredded"
 
 NAMES = ["link#ask-turn-1", "turn#link#ask-turn-1", "turn#turn-1", "turn#"]
 

@@ -9,6 +9,7 @@ import tracemalloc
 from _lab import Gained, Mutant, carry_out
 
 MUTANT: Mutant = ("envelopes.py", "if len(data) > MESSAGE_BYTES_MAX:", "if False:")
+GAINS = "bytes was read"
 
 
 async def attack() -> str:

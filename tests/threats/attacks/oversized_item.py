@@ -18,6 +18,7 @@ MUTANT: Mutant = (
     'if code == "ValidationException" and _OVER_ITEM_BYTES.search(str(error)):',
     "if False:",
 )
+GAINS = "events that never fit are to be delivered again, for ever"
 
 ROOM_BYTES = 1_200
 """What is left of the item: less than the next event takes."""

@@ -18,6 +18,7 @@ from ctxasr.context import CONTEXT_PHRASES_MAX, FORMAT_VERSION, TURNS_KEPT
 from ctxasr.events import PayloadKind, TurnKey
 
 MUTANT: Mutant = ("context.py", "or len(self.phrases) > CONTEXT_PHRASES_MAX", "or False")
+GAINS = "the embedding was put to use"
 
 TEXT = ["power", "entities", "contact"]
 

@@ -16,6 +16,7 @@ MUTANT: Mutant = (
     'self._sets.append(f"{alias} = if_not_exists({alias}, {self._value(value)})")',
     'self._sets.append(f"{alias} = {self._value(value)}")',
 )
+GAINS = "the turn lives longer than it was promised to"
 
 
 async def attack() -> str:

@@ -24,6 +24,7 @@ MUTANT: Mutant = (
     'update.once(schema.ref_attribute(ref), {"S": schema.payload_sort(turn, ref)})',
     'update.once(schema.ref_attribute(ref), {"S": " ".join(event.payload.texts)})',
 )
+GAINS = "texts stand in the dump"
 
 CANARIES = [
     "canary meg",

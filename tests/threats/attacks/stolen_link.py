@@ -6,19 +6,16 @@ Attacker: one skill of several in the same account, which sees the tokens of the
 Holds against it: the first turn that hands out a token keeps it.
 """
 
-from _lab import ANSWER, Gained, Mutant, World, carry_out, record, turn
+from _lab import Gained, Mutant, answer, carry_out, record, turn, wire
 
 MUTANT: Mutant = (
-    "store/memory.py",
-    "self._links.setdefault((turn.customer, token), (turn, expires_at_s))",
-    "self._links[turn.customer, token] = (turn, expires_at_s)",
+    "store/dynamodb.py",
+    'update = _Update().once(schema.TURN, {"S": turn.interaction})',
+    'update = _Update().set(schema.TURN, {"S": turn.interaction})',
 )
 
 
 async def attack() -> str:
-    world = World()
-    await world.deliver(list(turn().values()))
-    assert (await world.answer(ANSWER, "hour", "bauer")).result.text == "bauer"
     evil = turn("evil", names=["Power"])
     initiator = {"type": "FOLLOW_UP", "payload": {"token": "ask-turn-1"}}
     evil["expect"] = record(
@@ -27,12 +24,15 @@ async def attack() -> str:
         interaction="evil",
         service_payloads=2,
     )
-    await world.deliver(list(evil.values()))
-    heard = await world.answer(ANSWER, "hour", "power", "bauer")
+    async with wire() as aws:
+        ports = await aws.deliver(turn().values())
+        assert (await answer(ports, "hour", "bauer")).result.text == "bauer"
+        await aws.deliver(evil.values(), ports)
+        heard = await answer(ports, "hour", "power", "bauer")
     if heard.listening.asked is None or heard.listening.asked.interaction != "turn-1":
         raise Gained("the answer was heard under the other turn's names")
     return "the token still leads to the turn that handed it out first"
 
 
 if __name__ == "__main__":
-    carry_out(attack)
+    carry_out(attack, real_time=True)

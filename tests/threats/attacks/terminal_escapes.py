@@ -14,6 +14,7 @@ MUTANT: Mutant = (
     'return "".join(char if char.isprintable() else "\\N{REPLACEMENT CHARACTER}" for char in text)',
     "return text",
 )
+GAINS = "control characters reach the terminal"
 
 ODD = [
     "\x1b]0;owned\x07", "\x1b[2J", "\x1b[8m", "\x9b31m", "\x07", "\r overwritten", "\x08\x08",

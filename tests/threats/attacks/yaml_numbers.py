@@ -16,6 +16,7 @@ MUTANT: Mutant = (
     '_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")',
     '_INTEGER: Final = re.compile(r"[-+]?[0-9]+")',
 )
+GAINS = "digits were turned into a number"
 
 ODD = [
     "9" * 19, "9" * 4_000, "9" * 100_000, "-" + "9" * 4_000, "1e999", "-1e999", ".inf", ".nan",

@@ -18,6 +18,7 @@ MUTANT: Mutant = (
     "data = stream.read(SCENARIO_BYTES_MAX + 1)",
     "data = stream.read()",
 )
+GAINS = "bytes of memory for a file that is refused"
 
 SPARSE_BYTES = 64 * 1024 * 1024
 

@@ -18,6 +18,7 @@ MUTANT: Mutant = (
     "import warnings; warnings.simplefilter('ignore'); "
     "return Source(file, YAML(typ='unsafe', pure=True).load(text), {})",
 )
+GAINS = "reading the file ran the attacker's code"
 
 FILES = [
     "schema: !!python/object/apply:os.mkdir [{folder}]\nturns: []\n",
