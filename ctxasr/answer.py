@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from ctxasr.bias import Bias, bias_of
 from ctxasr.context import ContextEmbedding, fetch
@@ -16,8 +17,11 @@ from ctxasr.events import Event, Outcome, TurnKey
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.pipeline import Ports
 from ctxasr.rescore import rescore
+from ctxasr.timing import expired
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
+
+_EXPIRED: Final = "the context has expired since it was fetched"
 
 
 class ContextState(StrEnum):
@@ -32,7 +36,8 @@ class ContextState(StrEnum):
 class Listening:
     """What is known of the context while the customer still speaks.
 
-    `undecided` says that the asking turn was not settled yet: it may be worth another look.
+    `undecided` says that the asking turn was not settled yet: it may be worth another look. From
+    `expires_at_s` on (seconds since 1970) the context may be used no more, wherever it waits.
     """
 
     state: ContextState
@@ -41,6 +46,7 @@ class Listening:
     window_ms: float | None = None
     reason: str = ""
     undecided: bool = False
+    expires_at_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ async def _look(asked: TurnKey, ports: Ports) -> Listening:
                 found,
                 window_ms=window_of(status).window_ms if expects_speech(status) else None,
                 undecided=status.outcome is None,
+                expires_at_s=status.expires_at_s,
                 reason=f"the asking turn is {status.outcome or 'not settled yet'}",
             )
             if status.outcome is not Outcome.EMBEDDED:
@@ -145,6 +152,8 @@ async def on_utterance(
                 known = await listening
             if known.undecided and known.asked is not None:
                 known = await _look(known.asked, ports)
+            if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
+                known = replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)
             reason = known.reason
             if known.context is not None and ports.aligner is not None:
                 reason = "read budget exceeded"

@@ -22,6 +22,9 @@ SPEECH_PAUSE_MS: Final = 250.0
 REPLY_MS_MAX: Final = 240_000.0
 """Longest reply that keeps a window open: Alexa's limit for one speech output."""
 
+CLOCK_SKEW_MS_MAX: Final = 1_000
+"""How far clocks of two machines may disagree; machines under NTP keep within a tenth of it."""
+
 _DURATION: Final = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?P<unit>ms|s|m|h)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -51,6 +54,14 @@ def spoken_ms(text: str) -> Milliseconds:
     """How long a synthesiser needs to say `text`: an estimate for when there is no audio."""
     words = len(text.split())
     return min(REPLY_MS_MAX, SPEECH_PAUSE_MS + 1_000.0 * words / SPEECH_WORDS_PER_S)
+
+
+def expired(expires_at_s: int, now_ms: Milliseconds) -> bool:
+    """At its expiry an item is gone, whatever the sweeper of the table has done.
+
+    A reader whose clock is slow must not see more, so it takes its clock for slow.
+    """
+    return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000
 
 
 @dataclass(slots=True)

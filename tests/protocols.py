@@ -9,9 +9,9 @@ from conftest import START_MS
 
 from ctxasr.envelopes import ExpectSpeech, Recognize, token_of
 from ctxasr.events import Record
-from ctxasr.gateway import assist, wyoming
-from ctxasr.gateway.dialogue import Dialogue, Sender
-from ctxasr.gateway.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.gateway.protocols import assist, wyoming
+from ctxasr.gateway.protocols.dialogue import Dialogue, Sender
+from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
 
 REPLY = "Do you mean Meg Jones or Meg Bauer?"
 

@@ -22,6 +22,7 @@ from ctxasr.events import ConsistentStatus, Event, Outcome, PayloadRef, TurnKey
 from ctxasr.store import schema
 from ctxasr.store.caller import Caller, code_of, refused
 from ctxasr.store.schema import Item, Tables
+from ctxasr.timing import expired
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
@@ -212,7 +213,7 @@ class DynamoEventStore:
             raise refused(self._client, operation, error) from None
 
     def _expired(self, item: Item) -> bool:
-        return schema.expired(schema.expiry_s(item), self._clock.now_ms())
+        return expired(schema.expiry_s(item), self._clock.now_ms())
 
 
 class _Update:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Event, Outcome, Payload, PayloadRef, TurnKey
 from ctxasr.store import schema
+from ctxasr.timing import expired
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
@@ -116,7 +117,7 @@ class MemoryEventStore:
         return replace(item, marks=dict(item.marks))
 
     def _expired(self, expires_at_s: int) -> bool:
-        return schema.expired(expires_at_s, self._clock.now_ms())
+        return expired(expires_at_s, self._clock.now_ms())
 
 
 def _fit(item: ConsistentStatus) -> ConsistentStatus:
@@ -196,7 +197,7 @@ class MemoryVault:
         if row is None:
             raise PayloadUnreadable(f"payload {ref} is not there")
         body, expires_at_s = row
-        if schema.expired(expires_at_s, self._clock.now_ms()):
+        if expired(expires_at_s, self._clock.now_ms()):
             raise PayloadUnreadable(f"payload {ref} has expired")
         key = self._key(wrapped_key, turn)
         return schema.unseal(key, turn, ref, expires_at_s, body), expires_at_s

@@ -37,9 +37,6 @@ PAYLOAD_BYTES_MAX: Final = 402_000
 """One payload in clear: 500 entities of 200 four-byte characters fit, and so does the item that
 holds them (400 KiB on DynamoDB, 405,000 bytes on the local server)."""
 
-CLOCK_SKEW_MS_MAX: Final = 1_000
-"""How far clocks of two machines may disagree; machines under NTP keep within a tenth of it."""
-
 DATA_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
@@ -205,14 +202,6 @@ def is_turn(item: Item) -> bool:
 def expiry_s(item: Item) -> int:
     """Seconds since 1970; 0, long past, where the item has none."""
     return int(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else 0
-
-
-def expired(expires_at_s: int, now_ms: float) -> bool:
-    """At its expiry an item is gone, whatever the sweeper of the table has done.
-
-    A reader whose clock is slow must not see more, so it takes its clock for slow.
-    """
-    return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000
 
 
 # ---------------------------------------------------------------- sealed payloads

@@ -9,7 +9,8 @@ import pytest
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import Outcome, TurnKey
 from ctxasr.store import dynamodb
-from ctxasr.store.schema import CLOCK_SKEW_MS_MAX, ITEM_BYTES_MAX
+from ctxasr.store.schema import ITEM_BYTES_MAX
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
 from .conftest import EXPIRES_S, TURN, event, payload
 from .places import Place, WirePlace

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Mark, Outcome, PayloadKind, PayloadRef, TurnKey
-from ctxasr.store import schema
 from ctxasr.store.schema import TOKEN_BYTES_MAX
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
 from .conftest import EXPIRES_S, OTHER, TURN, event, payload
 from .places import NOW_S, Place
@@ -182,7 +182,7 @@ async def test_the_sweep_sees_unsettled_turns_of_one_customer(place: Place) -> N
     found = {status.turn: status for status in await place.store.turns(TURN.customer)}
     assert set(found) == {keys[0], keys[2], keys[3]}
     assert found[keys[2]].owner == "me"
-    place.clock.ms = (EXPIRES_S + 3) * 1000 - schema.CLOCK_SKEW_MS_MAX
+    place.clock.ms = (EXPIRES_S + 3) * 1000 - CLOCK_SKEW_MS_MAX
     assert [status.turn for status in await place.store.turns(TURN.customer)] == [keys[3]]
 
 
@@ -192,11 +192,11 @@ async def test_an_item_is_gone_at_its_expiry_to_the_millisecond(place: Place) ->
     await place.store.open_key(TURN, wrapped, EXPIRES_S)
     await place.vault.put(wrapped, reply)
     await place.store.link(TURN, "token", EXPIRES_S)
-    place.clock.ms = EXPIRES_S * 1000 - schema.CLOCK_SKEW_MS_MAX - 1
+    place.clock.ms = EXPIRES_S * 1000 - CLOCK_SKEW_MS_MAX - 1
     assert await place.store.read(TURN) is not None
     assert await place.store.follow(TURN.customer, "token") == TURN
     assert await place.vault.get(wrapped, TURN, [reply.ref]) == [reply]
-    place.clock.ms = EXPIRES_S * 1000 - schema.CLOCK_SKEW_MS_MAX
+    place.clock.ms = EXPIRES_S * 1000 - CLOCK_SKEW_MS_MAX
     assert await place.store.read(TURN) is None
     assert await place.store.follow(TURN.customer, "token") is None
     with pytest.raises(PayloadUnreadable, match="expired"):
@@ -280,7 +280,7 @@ async def test_blobs_lie_under_the_same_protection(place: Place) -> None:
     assert await place.vault.get_blob(wrapped, TURN, ref) == bytes(range(256))
     with pytest.raises(PayloadUnreadable):
         await place.vault.get(wrapped, TURN, [ref])
-    place.clock.ms = EXPIRES_S * 1000 - schema.CLOCK_SKEW_MS_MAX
+    place.clock.ms = EXPIRES_S * 1000 - CLOCK_SKEW_MS_MAX
     with pytest.raises(PayloadUnreadable, match="expired"):
         await place.vault.get_blob(wrapped, TURN, ref)
 

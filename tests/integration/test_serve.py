@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ctxasr.gateway.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
 
 from .serving import (
     AUDIO,
+    CUSTOMERS,
     Server,
     ask_back,
     asking_back,
@@ -307,8 +308,8 @@ def test_sigterm_finishes_what_was_received() -> None:
     answers: dict[str, httpx.Response] = {}
     with serving("--rate", "100000") as running:
 
-        def send(turn: str) -> None:
-            with running.client() as client:
+        def send(turn: str, customer: str) -> None:
+            with running.client(customer) as client:
                 answers[turn] = events(client, recognize(turn), pcm(1))
 
         def sent() -> int:
@@ -316,7 +317,8 @@ def test_sigterm_finishes_what_was_received() -> None:
 
         with running.client() as client:
             client.get("/healthz")
-            threads = [threading.Thread(target=send, args=(f"late-{n}",)) for n in range(4)]
+            sent_by = [(f"late-{n}", CUSTOMERS[n % 2]) for n in range(4)]  # two of one customer
+            threads = [threading.Thread(target=send, args=one) for one in sent_by]
             for thread in threads:
                 thread.start()
             looks = 0

@@ -24,9 +24,9 @@ from protocols import (
 from ctxasr.answer import ContextState
 from ctxasr.errors import LimitExceeded
 from ctxasr.events import Outcome, TurnKey
-from ctxasr.gateway import wyoming, wyoming_frames
-from ctxasr.gateway.dialogue import ANSWER_MS, Dialogue
-from ctxasr.gateway.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.gateway.protocols import wyoming, wyoming_frames
+from ctxasr.gateway.protocols.dialogue import ANSWER_MS, Dialogue
+from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
 from ctxasr.timing import spoken_ms
 
 # ---------------------------------------------------------------- Assist

@@ -13,15 +13,15 @@ from protocols import FORMAT, REPLY, TURN, feed, intent_end, pipeline, send, sen
 
 from ctxasr.errors import EnvelopeError, InputError, LimitExceeded
 from ctxasr.events import TEXT_BYTES_MAX
-from ctxasr.gateway import assist, wyoming
-from ctxasr.gateway.dialogue import (
+from ctxasr.gateway.protocols import assist, wyoming
+from ctxasr.gateway.protocols.dialogue import (
     DIALOGUE_NAME_CHARS_MAX,
     Dialogue,
     Ignored,
     Sender,
     Step,
 )
-from ctxasr.gateway.wyoming_frames import Message
+from ctxasr.gateway.protocols.wyoming_frames import Message
 
 CANARY = "canary\ud83d"
 """What no message may show; half a surrogate pair, which no store could take."""

@@ -27,12 +27,13 @@ from conftest import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxasr.answer import ContextState, listen, on_utterance
+from ctxasr.answer import ContextState, Listening, listen, on_utterance
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import ContextUnavailable, StoreUnavailable
 from ctxasr.events import Outcome, PayloadKind, to_event
 from ctxasr.pipeline import Ports
 from ctxasr.ports import Matrix
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
 
 def embedded_once() -> ContextEmbedding:
@@ -370,5 +371,28 @@ def test_an_expect_speech_after_the_discard_is_missed_by_the_answer() -> None:
         result = await world.answer(ANSWER, *HEARD)
         assert (result.context, result.added_ms) == (ContextState.MISSED, 0.0)
         assert result.result.text == result.result.plain_text == "power"
+
+    run(main())
+
+
+def test_a_context_that_was_found_in_time_is_not_used_after_its_expiry() -> None:
+    """Whoever waits for hypotheses may wait longer than payloads live."""
+
+    async def found(known: Listening) -> Listening:
+        return known
+
+    async def main() -> None:
+        world = World()
+        await world.deliver(list(turn().values()))
+        event = to_event(ANSWER, TTL_S)
+        known = await listen(event, world.ports)
+        assert known.expires_at_s == (await world.status()).expires_at_s
+        end_ms = known.expires_at_s * 1_000 - CLOCK_SKEW_MS_MAX
+        for left_ms, state, text in ((1.0, "hit", "bauer"), (0.0, "missed", "power")):
+            world.clock.skipped_ms += end_ms - left_ms - world.clock.now_ms()
+            for one in (known, asyncio.create_task(found(known))):
+                answer = await on_utterance(one, recognition(*HEARD), world.ports, event.key.turn)
+                assert (answer.context, answer.result.text) == (state, text)
+                assert ("expired" in answer.reason) == (state == "missed")
 
     run(main())

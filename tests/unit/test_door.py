@@ -266,8 +266,40 @@ async def test_a_dead_recogniser_is_made_anew() -> None:
 
         assert (await recognise()).status_code == 503
         assert "loads" in (await client.get("/readyz")).json()["reason"]
+        assert (await recognise()).status_code == 503
         loaded.set()
+        await until_ready(client)
         assert (await recognise()).json()["text"] == "remade"
+    assert door.ear.closed, "its threads and pipes are let go of"
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    for _ in range(10_000):
+        if (await client.get("/readyz")).status_code == 200:
+            return
+        await asyncio.sleep(0)  # in memory, a request waits for nothing
+    raise AssertionError((await client.get("/readyz")).text)
+
+
+async def test_a_recogniser_that_cannot_be_loaded_is_tried_again_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "REMAKE_PAUSE_S", 3_600.0)
+    door = Door(World())
+    door.ear.dead = True
+
+    async def fail() -> None:
+        raise MissingPart("no model")
+
+    monkeypatch.setattr(door.ears[1], "load", fail)
+    async with door.client() as client:
+        for _ in range(20):
+            sound = {"Content-Type": PCM}
+            answer = await client.post("/v1/recognise?interaction=a", content=SECOND, headers=sound)
+            assert answer.json()["title"] == "RecogniserDied", "a third one would be StopIteration"
+        assert (await client.get("/readyz")).status_code == 503
+    await door.service.close()
+    assert all(ear.closed for ear in door.ears)
 
 
 async def test_a_fault_says_its_place_and_no_text() -> None:
@@ -445,7 +477,7 @@ async def test_listenings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         for n in range(5):
             one = recognize(f"turn-{n}", "token")
             await client.post("/v1/records", json=body_of(one))
-        kept = [key.interaction for key in door.service._listening]
+        kept = [name for _, name in door.service.remembered.listenings._kept]
     assert kept == ["turn-3", "turn-4"]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from protocols import FORMAT
 
 from ctxasr.errors import InputError, LimitExceeded
-from ctxasr.gateway import wyoming_frames
-from ctxasr.gateway.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.gateway.protocols import wyoming_frames
+from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
 
 WIRE = (
     b'{"type": "transcribe", "version": "1.10.2", "data_length": 68}\n'

@@ -7,8 +7,10 @@
     models      what goes in and out as JSON
     multipart   form parts while they arrive; directives as multipart/related
     sound       sound in memory -> samples
-    service     records, hears, looks up, sweeps: the pipeline for many customers
-    dialogues   what the adapters of other protocols remember of each device
+    memory      what a process remembers of each customer between requests, bounded
+    recogniser  the recogniser that all share: places, and a new one when it has died
+    service     records, hears, forgets, sweeps: the pipeline for many customers
+    dialogues   a device's messages of other protocols, one after the other
     routes      the plain JSON half;  avs: the Alexa Voice Service half
     description the OpenAPI description
     logs        JSON lines with ids and numbers

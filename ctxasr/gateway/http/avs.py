@@ -30,6 +30,7 @@ from ctxasr.errors import EnvelopeError
 from ctxasr.events import short_hash
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.limits import PCM_BYTES_MAX
+from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.multipart import RELATED, Part, form_parts, related
 from ctxasr.gateway.http.service import Service
 from ctxasr.hypotheses import Recognition
@@ -73,7 +74,9 @@ async def _take(
     if isinstance(body, Recognize):
         if header.dialog_request_id is None:
             raise EnvelopeError("event.header.dialogRequestId: a Recognize must have one")
-        heard = await service.hear(record, lambda: _decode(service, parts, body.format))
+        heard = await service.hear(
+            record, lambda: _decode(service, grant.customer, parts, body.format)
+        )
         if heard is None:
             return []
         return [
@@ -84,10 +87,14 @@ async def _take(
         raise EnvelopeError("body: only a Recognize has audio")
     if header.dialog_request_id is not None or outer.get("interaction") is not None:
         await service.record(record)
+    else:
+        log("event of no known turn", customer=grant.customer, event=header.message_id)
     return []
 
 
-async def _decode(service: Service, parts: AsyncIterator[Part], form: str) -> Recognition | None:
+async def _decode(
+    service: Service, customer: str, parts: AsyncIterator[Part], form: str
+) -> Recognition | None:
     from ctxasr.gateway.http.sound import from_pcm
 
     audio = [part.data async for part in parts]  # at most one: there are two names
@@ -96,7 +103,7 @@ async def _decode(service: Service, parts: AsyncIterator[Part], form: str) -> Re
     if form != FORMAT:
         raise EnvelopeError(f"event.payload.format: must be {FORMAT}")
     (sound,) = audio
-    return await service.recognise(lambda: from_pcm(sound))
+    return await service.recogniser.recognise(customer, lambda: from_pcm(sound))
 
 
 def _event(part: Part | None) -> Envelope:

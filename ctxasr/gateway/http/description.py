@@ -30,10 +30,11 @@ A bearer token names the customer; no body does. A turn is one `dialogRequestId`
 question echoes the token of its `initiator`. An event is acknowledged (2xx) when it is written;
 one that completes its turn, when the turn is settled. 503 means: perhaps written, send it again.
 
-Limits: {limits.RATE_PER_MIN} requests a customer and minute (429), {limits.REQUESTS_MAX} at work
-at once (503), {limits.JSON_BYTES_MAX} bytes of JSON, {MESSAGE_BYTES_MAX} of an envelope,
-{limits.SOUND_BYTES_MAX} of a sound, {AUDIO_S_MAX:g} s of speech (413), {limits.HEADERS_MAX}
-headers (431), pauses of {limits.BODY_PAUSE_S_MAX:g} s in a body (408).
+Limits: {limits.RATE_PER_MIN} requests a customer and minute, {limits.REQUESTS_OF_ONE_MAX} of them
+at once (429), {limits.REQUESTS_MAX} of all (503), {limits.JSON_BYTES_MAX} bytes of JSON,
+{MESSAGE_BYTES_MAX} of an envelope, {limits.SOUND_BYTES_MAX} of a sound, {AUDIO_S_MAX:g} s of
+speech (413), {limits.HEADERS_MAX} headers (431), pauses of {limits.BODY_PAUSE_S_MAX:g} s in a
+body (408).
 """
 
 _PROBLEMS: Final = {
@@ -42,7 +43,7 @@ _PROBLEMS: Final = {
     408: "The body came too slowly.",
     413: "A limit on sizes was passed; the answer names it.",
     422: "Understood, but wrong; the answer names the field.",
-    429: "Too many requests of this customer.",
+    429: "Too many requests of this customer, in a minute or at once.",
     431: "Too many headers.",
     500: "A fault of ctxasr itself.",
     503: "The store does not answer, all places are taken, or the service stops: try again.",
@@ -54,12 +55,15 @@ _HEADERS: Final = {
     429: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
 }
+_OF_ALL: Final = {403: "The token names a device; this takes one of the whole customer."}
 _OF_TURNS: Final = {404: "This customer has no such turn."}
 _OF_CONTEXTS: Final = {**_OF_TURNS, 409: "The turn has no context that can be had."}
 _MORE: Final[dict[tuple[str, str], dict[int, str]]] = {
     ("/v1/turns/{interaction}", "get"): _OF_TURNS,
     ("/v1/turns/{interaction}/context", "get"): _OF_CONTEXTS,
     ("/v1/turns/{interaction}/phrases", "get"): _OF_CONTEXTS,
+    ("/v1/sweep", "post"): _OF_ALL,
+    ("/v1/customer", "delete"): _OF_ALL,
     ("/v1/recognise", "post"): {415: "No sound that can be read, by its Content-Type."},
 }
 _BINARY: Final = {"type": "string", "format": "binary"}

@@ -6,7 +6,6 @@ are kept, in memory and bounded; after a restart a device's next turn begins a n
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, TypeVar
@@ -14,12 +13,12 @@ from typing import Any, TypeVar
 from ctxasr.envelopes import Recognize, Record
 from ctxasr.errors import EnvelopeError, LimitExceeded, StoreError
 from ctxasr.events import ConsistentStatus, short_hash
-from ctxasr.gateway import assist, wyoming
-from ctxasr.gateway.dialogue import Dialogue, Sender, Step
 from ctxasr.gateway.http.auth import Grant
-from ctxasr.gateway.http.limits import DIALOGUES_MAX, MESSAGES_MAX
+from ctxasr.gateway.http.limits import MESSAGES_MAX, TURNS_MAX
 from ctxasr.gateway.http.service import Service
-from ctxasr.gateway.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.gateway.protocols import assist, wyoming
+from ctxasr.gateway.protocols.dialogue import Dialogue, Sender, Step
+from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
 from ctxasr.hypotheses import Recognition
 
 Recordings = list[tuple[str, ConsistentStatus]]
@@ -34,7 +33,6 @@ class Dialogues:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._dialogues: OrderedDict[tuple[str, str], Dialogue] = OrderedDict()
         self._names = count(1)
 
     async def assist(
@@ -71,7 +69,7 @@ class Dialogues:
             if read is None:
                 raise EnvelopeError("body: its last message is cut off")
             del buffer[: read.size_bytes]
-            step, _ = await self._take(grant, device, _hear(read.message))
+            step, _ = await self._take(grant, device, _hear(read.message, opening is None))
             for record in step.records:
                 if isinstance(record.message.message.payload, Recognize):
                     audio, opening = bytearray(), record
@@ -92,7 +90,9 @@ class Dialogues:
         from ctxasr.gateway.http.sound import from_pcm
 
         async def recognition() -> Recognition:
-            return await self._service.recognise(lambda: from_pcm(audio))
+            return await self._service.recogniser.recognise(
+                opening.customer, lambda: from_pcm(audio)
+            )
 
         heard = await self._service.hear(opening, recognition, record=False)
         assert heard is not None, "there is sound, if only silence"
@@ -101,21 +101,21 @@ class Dialogues:
     async def _take(
         self, grant: Grant, device: str, hear: Callable[[Dialogue, Sender], S]
     ) -> tuple[S, Recordings]:
-        device = grant.device or device
+        device, kept = grant.device or device, self._service.remembered.dialogues
         place = (grant.customer, device)
-        before = self._dialogues.get(place) or self._fresh(place)
+        before = kept.get(*place) or self._fresh(place)
         now_ms = round(self._service.ports.clock.now_ms())
         step = hear(before, Sender(grant.customer, device, now_ms))
         # Before the first wait: the next message of this device may come while this one is written.
-        self._keep(place, step.dialogue)
+        kept.put(*place, step.dialogue)
         try:
             recorded = [
                 (record.message.message.header.message_id, await self._service.record(record))
                 for record in step.records
             ]
         except StoreError:
-            if self._dialogues.get(place) is step.dialogue:
-                self._keep(place, before)  # so that the same message leads to the same records
+            if kept.get(*place) is step.dialogue:
+                kept.put(*place, before)  # so that the same message leads to the same records
             raise
         return step, recorded
 
@@ -123,15 +123,17 @@ class Dialogues:
         who = short_hash(" ".join(place))
         return Dialogue(f"{who}-{self._service.ports.process or 'door'}-{next(self._names)}")
 
-    def _keep(self, place: tuple[str, str], dialogue: Dialogue) -> None:
-        self._dialogues[place] = dialogue
-        self._dialogues.move_to_end(place)
-        while len(self._dialogues) > DIALOGUES_MAX:
-            self._dialogues.popitem(last=False)
 
+def _hear(message: Message, first: bool) -> Callable[[Dialogue, Sender], wyoming.Heard]:
+    """The adapter's step; `first`: no turn has begun in this body yet."""
 
-def _hear(message: Message) -> Callable[[Dialogue, Sender], wyoming.Heard]:
-    return lambda dialogue, sender: wyoming.hear(dialogue, message, sender)
+    def step(dialogue: Dialogue, sender: Sender) -> wyoming.Heard:
+        heard = wyoming.hear(dialogue, message, sender)
+        if heard.dialogue.turns > dialogue.turns and not first:
+            raise LimitExceeded("TURNS_MAX", TURNS_MAX, TURNS_MAX + 1, "body")
+        return heard
+
+    return step
 
 
 def _transcribed(text: str) -> Callable[[Dialogue, Sender], wyoming.Heard]:

@@ -1,9 +1,11 @@
 """Before any route: who is calling, how often, how many at once, how much and how slowly.
 
-    headers -> token -> rate of this customer -> a free place -> the route, whose body is counted
+    headers -> token -> rate of this customer -> a free place, and one of this customer's -> the
+    route, whose body is counted
 
 Whatever a route raises becomes problem details, and every request one line of the log. What a
-refused client still sends is read for a moment, or it would never see the answer.
+refused client still sends is read for a moment, or it would never see the answer; not so where it
+waits to be told to send (`Expect`).
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 from limits import RateLimitItemPerMinute
@@ -23,11 +26,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant, Tokens
 from ctxasr.gateway.http.logs import log, place_of
-from ctxasr.gateway.http.problems import Problem, problem_of, too_large, unavailable
+from ctxasr.gateway.http.problems import Problem, problem_of, too_large, too_many, unavailable
 from ctxasr.ports import Clock
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
-"""Paths for anybody who can reach the port: they tell nothing of any customer."""
+"""Paths for anybody who can reach the port: they tell nothing of any customer. A
+connection carries one such request."""
+
+METHODS: Final = frozenset(HTTPMethod)
+"""Those that the log names; another is whatever a client has made up, perhaps without a token."""
 
 
 class Guard:
@@ -41,21 +48,26 @@ class Guard:
         *,
         body_bytes_max: Mapping[str, int],
         rate_per_min: int = limits.RATE_PER_MIN,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`body_bytes_max` by path; JSON_BYTES_MAX holds for the others."""
+        """`body_bytes_max` by path; JSON_BYTES_MAX holds for the others.
+
+        While `stopping`, a request that is broken off is answered all the same.
+        """
         self._app, self.tokens, self._clock = app, tokens, clock
         self._body_bytes_max = body_bytes_max
         self._rate = RateLimitItemPerMinute(rate_per_min)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._at_work = 0
+        self._at_work: Counter[str] = Counter()
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         loop = asyncio.get_running_loop()
         began_s, path = loop.time(), scope["path"]
-        body = _Body(receive, self._body_bytes_max.get(path, limits.JSON_BYTES_MAX))
-        answer = _Answer(send, body)
-        facts: dict[str, Any] = {"method": scope["method"]}
+        body = _Body(receive, self._body_bytes_max.get(path, limits.JSON_BYTES_MAX), scope)
+        answer = _Answer(send, body, last=path in OPEN)
+        facts: dict[str, Any] = {"method": scope["method"] if scope["method"] in METHODS else "-"}
         try:
             if path in OPEN:
                 await self._app(scope, body.receive, answer.send)
@@ -63,26 +75,36 @@ class Guard:
                 grant = await self._admit(scope, body)
                 facts["customer"] = grant.customer
                 scope.setdefault("state", {})["grant"] = grant
-                await self._at_place(scope, body, answer)
+                await self._at_place(grant.customer, scope, body, answer)
+        except asyncio.CancelledError:
+            if not self._stopping():
+                raise
+            problem = unavailable("Stopping", "perhaps done; send it again")
+            await self._refuse(problem, scope, answer)
         except Exception as error:
             problem = problem_of(error)
-            if problem.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            if problem.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and not body.gone:
                 log("fault", logging.ERROR, **place_of(error))
-            if answer.status is None:
-                await problem.response()(scope, body.receive, answer.send)
+            await self._refuse(problem, scope, answer)
         finally:
             route = getattr(scope.get("route"), "path", "-")
             took_ms = round(1_000.0 * (loop.time() - began_s), 1)
-            log("request", **facts, route=route, status=answer.status, took_ms=took_ms)
+            log("request", **facts, route=route, status=answer.told, took_ms=took_ms)
 
-    async def _at_place(self, scope: Scope, body: _Body, answer: _Answer) -> None:
-        if self._at_work >= limits.REQUESTS_MAX:
+    async def _refuse(self, problem: Problem, scope: Scope, answer: _Answer) -> None:
+        if answer.status is None:
+            await problem.response()(scope, answer.body.receive, answer.send)
+
+    async def _at_place(self, customer: str, scope: Scope, body: _Body, answer: _Answer) -> None:
+        if self._at_work.total() >= limits.REQUESTS_MAX:
             raise unavailable("Busy", f"REQUESTS_MAX is {limits.REQUESTS_MAX}: all are at work")
-        self._at_work += 1
+        if self._at_work[customer] >= limits.REQUESTS_OF_ONE_MAX:
+            raise too_many("REQUESTS_OF_ONE_MAX", limits.REQUESTS_OF_ONE_MAX)
+        self._at_work[customer] += 1
         try:
             await self._app(scope, body.receive, answer.send)
         finally:
-            self._at_work -= 1
+            self._at_work[customer] -= 1
 
     async def _admit(self, scope: Scope, body: _Body) -> Grant:
         headers = scope["headers"]
@@ -123,11 +145,16 @@ class Guard:
 class _Body:
     """A request's body, counted and timed while it is read."""
 
-    def __init__(self, receive: Receive, bytes_max: int) -> None:
+    def __init__(self, receive: Receive, bytes_max: int, scope: Scope) -> None:
         self._receive, self.bytes_max = receive, bytes_max
         self._bytes = 0
         self._until_s = asyncio.get_running_loop().time() + limits.BODY_S_MAX
         self.whole = False
+        self._waits = any(name == b"expect" for name, _ in scope["headers"])
+        """The client waits to be told to send; whoever reads tells it."""
+
+        self.gone = False
+        """The client has gone away before the end of its body."""
 
     async def receive(self) -> Message:
         """The next piece.
@@ -149,7 +176,9 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Read on for a moment, and forget it."""
+        """Read on for a moment, and forget it; nothing where the client waits to be told."""
+        if self._waits:
+            return
         until = self._bytes + limits.DRAIN_BYTES_MAX
         try:
             async with asyncio.timeout(limits.DRAIN_S_MAX):
@@ -159,25 +188,33 @@ class _Body:
             return
 
     async def _take(self) -> Message:
+        self._waits = False
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
+        self.gone = message["type"] == "http.disconnect"
         self.whole = not message.get("more_body", False)
         return message
 
 
 class _Answer:
-    """Sends the answer, and remembers its status."""
+    """Sends the answer, and remembers its status; `last`: nothing more is read from its client.
 
-    def __init__(self, send: Send, body: _Body) -> None:
-        self._send, self._body = send, body
+    `told` is the status that a client got; None where it had gone away in the middle of its body.
+    """
+
+    def __init__(self, send: Send, body: _Body, *, last: bool) -> None:
+        self._send, self.body, self._last = send, body, last
         self.status: int | None = None
+        self.told: int | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            await self._body.drain()
+            self.told = None if self.body.gone else self.status
+            if not self._last:
+                await self.body.drain()
             headers = [*message.get("headers", []), (b"cache-control", b"no-store")]
-            if not self._body.whole:
+            if not self.body.whole:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         await self._send(message)

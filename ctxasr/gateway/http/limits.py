@@ -47,11 +47,20 @@ DRAIN_BYTES_MAX: Final = 8_388_608
 DRAIN_S_MAX: Final = 1.0
 """What is still read of a refused body, so that the client gets to read why; no more than that."""
 
+SEND_S_MAX: Final = 20.0
+"""How long an answer may lie here before the client has taken all of it in."""
+
 REQUESTS_MAX: Final = 64
 """Requests at work at once; the store's client has as many connections."""
 
+REQUESTS_OF_ONE_MAX: Final = 16
+"""Of one customer: a quarter of the places."""
+
 RECOGNITIONS_MAX: Final = 8
 """Utterances that are decoded or wait for it: at 0.2 of real time the last waits for seconds."""
+
+RECOGNITIONS_OF_ONE_MAX: Final = 2
+"""Of one customer: one utterance, and one that is sent again because its answer was lost."""
 
 CONNECTIONS_MAX: Final = 512
 """Open connections; uvicorn itself answers 503 to more."""
@@ -65,11 +74,23 @@ RATE_PER_MIN_MAX: Final = 1_000_000
 RECORD_S_MAX: Final = 1.0
 """How long the text of an utterance waits for its own recording; it is given either way."""
 
+WRITING_S_MAX: Final = 30.0
+"""One event, until it is written and its turn settled; then the place is wanted for others."""
+
+FORGET_S_MAX: Final = 45.0
+"""How long erasing waits for what is still being written of the customer."""
+
+REMAKE_PAUSE_S: Final = 5.0
+"""Between two attempts to make a recogniser that cannot be loaded."""
+
 READY_S_MAX: Final = 2.0
 """How long the store may take to answer `/readyz`."""
 
 READY_CACHE_S: Final = 1.0
 """Readiness is looked up no more often: anybody may ask."""
+
+READY_KEY_CACHE_S: Final = 60.0
+"""A KMS that has answered is asked no more often: each question is paid for."""
 
 GRACE_S: Final = 20
 """From the signal to the end: what was received is finished in this time, or broken off."""
@@ -89,19 +110,27 @@ SEEN_S: Final = 600.0
 MESSAGES_MAX: Final = 2_000
 """Wyoming messages in one body: a minute of chunks of 30 ms."""
 
+TURNS_MAX: Final = 1
+"""Turns that the Wyoming messages of one body begin: the rate counts bodies."""
+
 LISTENINGS_MAX: Final = 64
+LISTENINGS_OF_ONE_MAX: Final = 8
 LISTENING_S_MAX: Final = 70.0
 """Contexts fetched for a Recognize whose hypotheses come later: half a megabyte each at most, kept
 a little longer than the longest utterance."""
 
 DIALOGUES_MAX: Final = 10_000
-"""Devices whose dialogue is remembered between messages; the one longest silent is dropped."""
+DIALOGUES_OF_ONE_MAX: Final = 100
+"""Devices whose dialogue is remembered between messages, of all and of one customer; the one
+longest silent is dropped."""
 
 SPEECH_TOKENS_MAX: Final = 10_000
-"""Replies remembered by their token: AVS clients name no turn when they play one."""
+SPEECH_TOKENS_OF_ONE_MAX: Final = 100
+"""Replies remembered by their token, of all and of one customer: AVS clients name no turn when
+they play one."""
 
 TOKENS_MAX: Final = 1_000
-"""Tokens in a file: each request is compared with all of them."""
+"""Tokens in a file: more would ask for a directory of their own."""
 
 TOKENS_FILE_BYTES_MAX: Final = 1_048_576
 """A thousand lines of a thousand characters."""

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
 
 from ctxasr.answer import ContextState
 from ctxasr.envelopes import SERVICE_PAYLOADS_MAX, Envelope, Identifier
 from ctxasr.events import Outcome
-from ctxasr.gateway.requests import PHONES_MAX, Request
+from ctxasr.gateway.requests import PHONES_MAX, Request, recognition_of
 from ctxasr.gateway.requests import HypothesisIn as LenientHypothesis
-from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, normalise
+from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.speech.lexicon import PHONES
 
 DURATION_S_MAX: Final = 3_600.0
@@ -73,6 +81,11 @@ def _known(phone: str) -> str:
 
 
 Phone = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(PHONES)})]
+
+
+def _whole(text: str) -> str:
+    """Without halves of surrogate pairs, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Out(BaseModel):
@@ -147,8 +160,7 @@ class UtteranceIn(Request):
     @property
     def recognition(self) -> Recognition:
         """In the form that the rescorer compares."""
-        heard = tuple(Hypothesis(normalise(one.text), one.score) for one in self.hypotheses)
-        return Recognition(heard, None, self.phones, self.duration_s)
+        return recognition_of(self.hypotheses, self.phones, self.duration_s)
 
 
 class ChangeOut(Out):
@@ -246,7 +258,7 @@ class PhraseOut(Out):
 
     text: str
     signal: str
-    kind: str
+    kind: Annotated[str, BeforeValidator(_whole)]
     log_prior: float
 
 

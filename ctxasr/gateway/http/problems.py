@@ -66,6 +66,13 @@ def unavailable(title: str, detail: str, retry_after_s: int = RETRY_AFTER_S) -> 
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, title, detail, after)
 
 
+def too_many(name: str, limit: int) -> Problem:
+    """429: one customer has its share of what there is."""
+    after = {"Retry-After": str(RETRY_AFTER_S)}
+    detail = f"{name} is {limit}: wait for the others to be answered"
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", detail, after)
+
+
 def too_large(name: str, limit: float, got: float, where: str) -> Problem:
     """413, as for a LimitExceeded."""
     return problem_of(LimitExceeded(name, limit, got, where))

@@ -29,13 +29,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ctxasr import __version__
-from ctxasr.answer import bias_in
+from ctxasr.answer import ContextState, bias_in
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.envelopes import Identifier
 from ctxasr.errors import AudioError, ContextUnavailable, CtxasrError, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey
-from ctxasr.forget import forget
-from ctxasr.gateway.contexts import describe_context, nothing
+from ctxasr.gateway.contexts import change_fields, describe_context, nothing, phrase_fields
 from ctxasr.gateway.export.targets import TARGETS, export
 from ctxasr.gateway.http import models
 from ctxasr.gateway.http.auth import Grant
@@ -213,7 +212,9 @@ def _utterances(service: Service) -> APIRouter:
             detail = f"Content-Type must be {RAW} or one of {', '.join(SOUND_TYPES)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", detail)
         opening = service.record_of(grant, opening_of(interaction, token), device)
-        found = await service.hear(opening, lambda: _decoded(service, request, kind), record=record)
+        found = await service.hear(
+            opening, lambda: _decoded(service, grant, request, kind), record=record
+        )
         assert found is not None, "sound or an error"
         return _utterance(interaction, found, found.result.result.plain_text, nbest)
 
@@ -239,12 +240,13 @@ def _turns(service: Service) -> APIRouter:
     @router.get("/context", operation_id="context", summary="A turn's context embedding")
     async def context(interaction: models.PathId, grant: Calling) -> models.ContextOut:
         """Without one, `state` and `reason` say why."""
-        await _status(service, grant, interaction)
         asked = ContextRequest(customer=grant.customer, interaction=interaction)
         try:
             found = await describe_context(asked, service.ports)
         except (ContextUnavailable, PayloadUnreadable) as error:
             found = nothing(asked, error)
+        if found["outcome"] is None and found["state"] == ContextState.NONE:
+            raise _unknown()
         return models.ContextOut.model_validate(found)
 
     @router.get(
@@ -267,18 +269,8 @@ def _turns(service: Service) -> APIRouter:
                 exported.text, headers={"Ctxasr-Kept": str(exported.kept)}, media_type=kind
             )
         heaviest = sorted(bias.phrases, key=lambda one: -one.log_prior)
-        return models.PhrasesOut(
-            interaction=interaction,
-            phrases=[
-                models.PhraseOut(
-                    text=one.phrase.text,
-                    signal=one.phrase.signal,
-                    kind=one.phrase.kind.encode("utf-8", "replace").decode(),
-                    log_prior=one.log_prior,
-                )
-                for one in heaviest
-            ],
-        )
+        shown = [models.PhraseOut.model_validate(phrase_fields(one)) for one in heaviest]
+        return models.PhrasesOut(interaction=interaction, phrases=shown)
 
     return router
 
@@ -289,12 +281,12 @@ def _customer(service: Service) -> APIRouter:
     @router.post("/v1/sweep", operation_id="sweep", summary="Close turns that nothing will settle")
     async def sweep_now(grant: Calling) -> models.Swept:
         """Of this customer, past the grace period. The service does so by itself as well."""
-        return models.Swept(settled=await sweep(grant.customer, service.ports))
+        return models.Swept(settled=await sweep(_whole(grant), service.ports))
 
     @router.delete("/v1/customer", operation_id="forget", summary="Erase all of this customer")
     async def forget_all(grant: Calling) -> models.ForgottenOut:
         """Answered when both tables have shown that they hold nothing."""
-        gone = await forget(grant.customer, service.ports.store, service.ports.vault)
+        gone = await service.forget(_whole(grant))
         return models.ForgottenOut(
             status_items=gone.status_items, payloads=gone.payloads, looks=gone.looks
         )
@@ -302,20 +294,35 @@ def _customer(service: Service) -> APIRouter:
     return router
 
 
-async def _decoded(service: Service, request: Request, kind: str) -> Recognition:
+def _whole(grant: Grant) -> str:
+    """The customer, for what concerns all of them; one device may not speak for the others."""
+    if grant.device is not None:
+        detail = "the token names a device; this takes one of the whole customer"
+        raise Problem(HTTPStatus.FORBIDDEN, "Forbidden", detail)
+    return grant.customer
+
+
+async def _decoded(service: Service, grant: Grant, request: Request, kind: str) -> Recognition:
     from ctxasr.gateway.http.sound import from_file, from_pcm
 
     data = await request.body()
     if not data:
         raise AudioError("body: is empty; give a sound")
-    return await service.recognise(lambda: from_pcm(data) if kind == RAW else from_file(data))
+    return await service.recogniser.recognise(
+        grant.customer, lambda: from_pcm(data) if kind == RAW else from_file(data)
+    )
 
 
 async def _status(service: Service, grant: Grant, interaction: str) -> ConsistentStatus:
     status = await service.ports.store.read(TurnKey(grant.customer, interaction))
     if status is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "TurnUnknown", "there is no such turn of this customer")
+        raise _unknown()
     return status
+
+
+def _unknown() -> Problem:
+    detail = "there is no such turn of this customer"
+    return Problem(HTTPStatus.NOT_FOUND, "TurnUnknown", detail)
 
 
 async def _context(service: Service, grant: Grant, interaction: str) -> ContextEmbedding:
@@ -334,10 +341,7 @@ def _recorded(event: str, status: ConsistentStatus) -> models.Recorded:
 
 def _utterance(interaction: str, heard: Heard, plain_text: str, n_best: int) -> models.UtteranceOut:
     result = heard.result
-    changes: list[Any] = [
-        {"from": c.before, "to": c.after, "phrase": c.phrase, "signal": c.signal}
-        for c in result.result.changes
-    ]
+    changes: list[Any] = [change_fields(one) for one in result.result.changes]
     return models.UtteranceOut(
         interaction=interaction,
         text=heard.text,

@@ -131,6 +131,7 @@ async def _uvicorn(
         service.ports.clock,
         body_bytes_max=BODY_BYTES_MAX,
         rate_per_min=serving.rate_per_min,
+        stopping=lambda: service.stopping,
     )
     config = uvicorn.Config(
         guard,
@@ -217,16 +218,32 @@ class _Server(uvicorn.Server):
 
 
 class Hasty(H11Protocol):
-    """Closes a connection whose request line and headers do not come within HEADERS_S_MAX.
+    """Ends connections that uvicorn would keep for slow clients.
 
-    uvicorn's own timer ends with the first byte.
+    Closes one whose request line and headers do not come within HEADERS_S_MAX; uvicorn's own timer
+    ends with the first byte. Cuts off one whose answer is not taken within SEND_S_MAX: closing it
+    would wait for the client as well.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # paused means: something is still to be sent
         self._arm()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._sending = self.loop.call_later(limits.SEND_S_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._sent()
+
+    def _sent(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
 
     def on_response_complete(self) -> None:
         self._arm()
@@ -234,6 +251,7 @@ class Hasty(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._sent()
         super().connection_lost(exc)
 
     def _arm(self) -> None:

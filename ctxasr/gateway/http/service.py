@@ -16,14 +16,14 @@ recogniser's own text. `recorded` then says that the events are not acknowledged
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from math import inf
+from typing import Any, Final, TypeVar
 
-from ctxasr.answer import Listening, UtteranceResult, listen, on_utterance
+from ctxasr.answer import ContextState, Listening, UtteranceResult, listen, on_utterance
 from ctxasr.envelopes import (
     Envelope,
     Recognize,
@@ -34,27 +34,20 @@ from ctxasr.envelopes import (
     SpeechStarted,
     Utterance,
 )
-from ctxasr.errors import MissingPart, StoreError
+from ctxasr.errors import StoreError, StoreUnavailable
 from ctxasr.events import ConsistentStatus, Event, TurnKey, short_hash, to_event
+from ctxasr.forget import Forgotten, forget
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.logs import log
-from ctxasr.gateway.http.problems import unavailable
+from ctxasr.gateway.http.memory import Remembered
+from ctxasr.gateway.http.recogniser import Hearing, Recogniser
 from ctxasr.hypotheses import Recognition
 from ctxasr.pipeline import Ports, on_event, sweep
-from ctxasr.ports import Samples
 
 T = TypeVar("T")
 
-
-class Hearing(Protocol):
-    """A recogniser with a beginning and an end, as PocketSphinxRecognizer."""
-
-    async def load(self) -> None: ...
-
-    async def recognize(self, samples: Samples) -> Recognition: ...
-
-    def close(self) -> None: ...
+_ERASED: Final = Listening(ContextState.MISSED, reason="the customer was erased meanwhile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +71,14 @@ class Service:
         self, ports: Ports, make_hearing: Callable[[], Hearing], hearing: Hearing | None = None
     ) -> None:
         self.ports = ports
+        self.recogniser = Recogniser(make_hearing, hearing)
         self._until_s: float | None = None
-        self._make_hearing = make_hearing
-        self._hearing = hearing or make_hearing()
-        self._loading: asyncio.Task[None] | None = None
-        self._utterances = 0
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], str] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._spoken: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._listening: OrderedDict[TurnKey, asyncio.Task[Listening]] = OrderedDict()
-        self._ready: tuple[float, str] | None = None
+        self._erasures: Counter[str] = Counter()
+        self.remembered = Remembered()
+        self._asking: asyncio.Task[str] | None = None
+        self._asked_ms = self._key_ms = -inf
 
     # ------------------------------------------------------------ events
 
@@ -103,43 +94,61 @@ class Service:
 
     async def record(self, record: Record) -> ConsistentStatus:
         """`on_event` to its end, even if whoever sent it goes away meanwhile."""
-        self._note(record)
-        writing = self._start(on_event(record, self.ports))
-        if isinstance(record.message.message.payload, Recognize):
-            self._listen_for(to_event(record, self.ports.payload_ttl_s))
+        event = self._note(record)
+        writing = self._write(record)
+        if isinstance(record.message.message.payload, Recognize):  # `hear` will ask for it
+            self.remembered.listen(event, lambda: self._listen(event))
         return await asyncio.shield(writing)
 
-    def _listen_for(self, event: Event) -> None:
-        """Fetch the context while the customer speaks; `hear` will ask for it."""
-        turn = event.key.turn
-        if event.initiator is None or turn in self._listening:
-            return
-        self._listening[turn] = self._start(listen(event, self.ports))
-        while len(self._listening) > limits.LISTENINGS_MAX:
-            self._listening.popitem(last=False)[1].cancel()
-        asyncio.get_running_loop().call_later(limits.LISTENING_S_MAX, self._forget_listening, turn)
+    def _write(self, record: Record) -> asyncio.Task[ConsistentStatus]:
+        async def in_time() -> ConsistentStatus:
+            try:
+                async with asyncio.timeout(limits.WRITING_S_MAX):
+                    return await on_event(record, self.ports)
+            except TimeoutError:
+                raise StoreUnavailable("WRITING_S_MAX has passed") from None
 
-    def _forget_listening(self, turn: TurnKey) -> None:
-        late = self._listening.pop(turn, None)
-        if late is not None:
-            late.cancel()
+        return self._start(in_time(), record.customer)
+
+    def _listen(self, event: Event) -> asyncio.Task[Listening]:
+        return self._start(listen(event, self.ports), event.key.turn.customer)
 
     def turn_of(self, grant: Grant, message: Envelope) -> str | None:
         """The turn of a client event that names none: the one whose reply it speaks of."""
         body = message.message.payload
         if isinstance(body, SpeechStarted | SpeechFinished | SpeechInterrupted):
-            return self._spoken.get((grant.customer, body.token))
+            return self.remembered.turn_of(grant.customer, body.token)
         return None
 
-    def _note(self, record: Record) -> None:
+    def _note(self, record: Record) -> Event:
         """What later requests need to know of this one: who is there, which reply is whose."""
+        event = to_event(record, self.ports.payload_ttl_s)  # before anything of it is remembered
         self.saw(record.customer)
         message = record.message.message
         turn = message.header.dialog_request_id or record.interaction
         if isinstance(message.payload, Speak) and turn is not None:
-            self._spoken[record.customer, message.payload.token] = turn
-            while len(self._spoken) > limits.SPEECH_TOKENS_MAX:
-                self._spoken.popitem(last=False)
+            self.remembered.spoke(record.customer, message.payload.token, turn)
+        return event
+
+    async def forget(self, customer: str) -> Forgotten:
+        """Erase a customer, here and in the store; what is still being written goes as well.
+
+        Raises:
+            StoreUnavailable, LimitExceeded: partly done; ask again.
+        """
+        self._forget(customer)
+        writing = [task for task, whose in self._running.items() if whose == customer]
+        if writing:
+            _, late = await asyncio.wait(writing, timeout=limits.FORGET_S_MAX)
+            if late:
+                raise StoreUnavailable("FORGET_S_MAX has passed")
+        gone = await forget(customer, self.ports.store, self.ports.vault)
+        self._forget(customer)
+        return gone
+
+    def _forget(self, customer: str) -> None:
+        self._erasures[customer] += 1
+        self.remembered.forget(customer)
 
     # ------------------------------------------------------------ utterances
 
@@ -161,19 +170,18 @@ class Service:
             StoreUnavailable: there is no sound, and the opening is perhaps not recorded.
             Problem and what else `hearing` raises.
         """
-        self._note(opening)
-        event = to_event(opening, self.ports.payload_ttl_s)
-        recording = [self._start(on_event(opening, self.ports))] if record else []
-        listening = self._listening.pop(event.key.turn, None)
-        if listening is None:
-            listening = self._start(listen(event, self.ports))
+        event = self._note(opening)
+        erasures = self._erasures[opening.customer]
+        recording = [self._write(opening)] if record else []
+        listening = self.remembered.listening(event) or self._listen(event)
         try:
             recognition = await hearing()
             if recognition is None:
                 for task in recording:
                     await asyncio.shield(task)
                 return None
-            result = await on_utterance(listening, recognition, self.ports, event.key.turn)
+            known = listening if erasures == self._erasures[opening.customer] else _ERASED
+            result = await on_utterance(known, recognition, self.ports, event.key.turn)
         finally:
             listening.cancel()
         text = result.result.text
@@ -188,31 +196,8 @@ class Service:
                     "service_payloads": 0,
                 }
             )
-            recording.append(self._start(on_event(said, self.ports)))
+            recording.append(self._write(said))
         return Heard(result, recognition, await _all_recorded(recording), utterance, text)
-
-    async def recognise(self, samples: Callable[[], Samples]) -> Recognition:
-        """Decode what `samples` returns; reading it may take a while too.
-
-        Raises:
-            Problem: RECOGNITIONS_MAX are at work, or the recogniser has died.
-            AudioError, LimitExceeded: by `samples`.
-        """
-        if self._utterances >= limits.RECOGNITIONS_MAX:
-            detail = f"RECOGNITIONS_MAX is {limits.RECOGNITIONS_MAX}: all places are taken"
-            raise unavailable("RecogniserBusy", detail)
-        hearing = self._hearing
-        self._utterances += 1
-        try:
-            return await hearing.recognize(await asyncio.to_thread(samples))
-        except MissingPart:
-            if hearing is self._hearing and not self.stopping:  # the first of all that see it
-                self._hearing = self._make_hearing()
-                self._loading = self._start(self._hearing.load())
-                log("recogniser died", logging.ERROR)
-            raise unavailable("RecogniserDied", "the recogniser is being made anew") from None
-        finally:
-            self._utterances -= 1
 
     # ------------------------------------------------------------ sweeping
 
@@ -247,20 +232,26 @@ class Service:
         """Why this process should get no requests now; empty if it should."""
         if self.stopping:
             return "stopping"
-        if self._loading is not None and not self._loading.done():
+        if self.recogniser.loads:
             return "the recogniser loads its models"
         now_ms = self.ports.clock.now_ms()
-        if self._ready is None or now_ms - self._ready[0] > 1_000.0 * limits.READY_CACHE_S:
-            self._ready = (now_ms, "")  # whoever asks meanwhile need not ask the store as well
-            self._ready = (now_ms, await self._why_no_store())
-        return self._ready[1]
+        old = now_ms - self._asked_ms > 1_000.0 * limits.READY_CACHE_S
+        if self._asking is None or (old and self._asking.done()):
+            self._asking, self._asked_ms = self._start(self._why_no_store()), now_ms
+        return await asyncio.shield(self._asking)  # whoever asks meanwhile gets the same answer
 
     async def _why_no_store(self) -> str:
+        turn, now_ms = TurnKey("readyz", "readyz"), self.ports.clock.now_ms()
+        missing = "the store does not answer"
         try:
             async with asyncio.timeout(limits.READY_S_MAX):
-                await self.ports.store.read(TurnKey("readyz", "readyz"))
+                await self.ports.store.read(turn)
+                missing = "KMS gives no keys"
+                if now_ms - self._key_ms > 1_000.0 * limits.READY_KEY_CACHE_S:
+                    await self.ports.vault.new_key(turn)
+                    self._key_ms = now_ms
         except (StoreError, TimeoutError):
-            return "the store does not answer"
+            return missing
         return ""
 
     def stop(self) -> None:
@@ -287,17 +278,17 @@ class Service:
             for task in late:
                 task.cancel()
             log("stopped", unfinished=len(late))
-        await asyncio.to_thread(self._hearing.close)
+        await self.recogniser.close()
 
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run it, and know of it until it is done."""
+    def _start(self, work: Coroutine[Any, Any, T], customer: str = "") -> asyncio.Task[T]:
+        """Run it, and know of it, and whose it is, until it is done."""
         task = asyncio.create_task(work)
-        self._running.add(task)
+        self._running[task] = customer
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled():
             task.exception()  # looked at: whoever waits for it gets it too
 

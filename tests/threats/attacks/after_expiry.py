@@ -13,10 +13,11 @@ from ctxasr.errors import PayloadUnreadable
 from ctxasr.events import TurnKey
 
 MUTANT: Mutant = (
-    "store/schema.py",
+    "timing.py",
     "return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000",
     "return False  # TTL deletes what has expired",
 )
+GAINS = "the context answered after its expiry"
 
 
 async def attack() -> str:

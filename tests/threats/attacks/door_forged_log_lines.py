@@ -1,6 +1,6 @@
 """The door, forged log lines: a name with a line break in it writes what looks like a log entry.
 
-"{"level": "INFO", "event": "request", "customer": "another", "status": 200}" on a line of its own
+"{"level": "INFO", "what": "request", "customer": "another", "status": 200}" on a line of its own
 puts the blame on somebody else, or hides what was done.
 
 Attacker: a customer who chooses the names of turns, events and devices.
@@ -20,7 +20,7 @@ MUTANT: Mutant = (
     "return ' '.join(f'{name}={value}' for name, value in line.items())",
 )
 
-FORGED = json.dumps({"level": "INFO", "event": "request", "customer": THEIRS, "status": 200})
+FORGED = json.dumps({"level": "INFO", "what": "request", "customer": THEIRS, "status": 200})
 BREAKS = ["\n", "\r\n", "\u2028", "\x85", "\x0b", "\x1b[2K\r"]
 
 
@@ -42,6 +42,7 @@ async def attack() -> str:
             await front.record(record("ContextText.Utterance", {"text": name}, number=name[:200]))
             headers = front.headers() | {"User-Agent": f"x {FORGED}", "X-Request-Id": FORGED}
             await front.client.get(f"/{FORGED}", headers=headers)
+            await front.client.request(f"{THEIRS}{line_break}{FORGED}", "/nowhere")
     lines = said.getvalue().splitlines()
     assert len(lines) > 50, "the door has written its log"
     for line in lines:
@@ -49,10 +50,11 @@ async def attack() -> str:
             told = json.loads(line)
         except ValueError:
             raise Gained("a name has broken a line of the log") from None
-        if told.get("customer") != MINE and told["event"] != "stopped":
-            if "route" in told and told["status"] in (401, 404):
-                continue
-            raise Gained("a line of the log says what the customer wrote")
+        if told.get("method", "GET") not in ("GET", "POST", "-"):
+            raise Gained("a line of the log has a method that a client made up")
+        nobody = told["what"] == "request" and told["status"] == 401 and "customer" not in told
+        if told.get("customer") != MINE and not nobody and told["what"] != "stopped":
+            raise Gained("a line of the log blames another customer")
     return f"{len(lines)} lines of the log, all of them the door's own"
 
 

@@ -33,9 +33,8 @@ async def attack() -> str:
             for lie in ({}, {"Content-Length": "2"}):
                 headers = {"Content-Type": "application/json"} | lie | front.headers()
                 answer = await front.client.post(path, content=endless(), headers=headers)
-                if answer.status_code != 413 or sent > JSON_BYTES_MAX + DRAIN_BYTES_MAX + len(
-                    PIECE
-                ):
+                most = JSON_BYTES_MAX + DRAIN_BYTES_MAX + len(PIECE)
+                if answer.status_code != 413 or sent > most:
                     raise Gained(f"{path} took in {sent} bytes and answered {answer.status_code}")
         assert front.world.store._turns == {}
         assert (await front.record(turn()["utterance"])).status_code == 200

@@ -10,8 +10,8 @@ from _lab import MINE, Gained, Mutant, carry_out, door, turn
 
 MUTANT: Mutant = (
     "gateway/http/auth.py",
-    'given = hashlib.sha256(match[1] if match is not None else b"").hexdigest()',
-    "given = (match[1] if match is not None else b'').decode()",
+    "return self.grants.get(hashlib.sha256(match[1]).hexdigest())",
+    "return self.grants.get(match[1].decode())",
 )
 
 

@@ -8,13 +8,14 @@ from _lab import MINE, START_MS, TTL_S, Gained, Mutant, World, carry_out, turn
 
 from ctxasr.errors import PayloadUnreadable
 from ctxasr.events import TurnKey
-from ctxasr.store.schema import CLOCK_SKEW_MS_MAX
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
 MUTANT: Mutant = (
-    "store/schema.py",
+    "timing.py",
     "return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000",
     "return now_ms >= expires_at_s * 1000",
 )
+GAINS = "a payload, was read by a machine whose clock lags"
 
 
 async def attack() -> str:
@@ -31,7 +32,7 @@ async def attack() -> str:
             await world.vault.get_blob(status.wrapped_key, here, ref)
         except PayloadUnreadable:
             continue
-        raise Gained(f"{ref.kind} was read by a machine whose clock lags")
+        raise Gained(f"{ref.kind}, a payload, was read by a machine whose clock lags")
     if await world.store.read(here) is not None:
         raise Gained("the status item was read by a machine whose clock lags")
     return "a clock that lags by the allowed skew shows nothing that has expired"

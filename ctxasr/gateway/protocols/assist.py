@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from ctxasr.envelopes import Reply, SpeechStarted, describe
 from ctxasr.errors import EnvelopeError
-from ctxasr.gateway.dialogue import Dialogue, Ignored, Sender, Step, Telling
+from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, Telling
 
 UNUSED: Final = frozenset("wake_word-end stt-vad-start stt-vad-end intent-progress error".split())
 """Of the pipeline, but without use here; after an `error` comes run-end."""

@@ -30,8 +30,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from ctxasr import __version__
 from ctxasr.envelopes import Recognize, SpeechFinished, Utterance, describe
 from ctxasr.errors import EnvelopeError, LimitExceeded
-from ctxasr.gateway.dialogue import Dialogue, Ignored, Sender, Step, Telling
-from ctxasr.gateway.wyoming_frames import Message
+from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, Telling
+from ctxasr.gateway.protocols.wyoming_frames import Message
 
 RATE_HZ: Final = 16_000
 WIDTH_BYTES: Final = 2
