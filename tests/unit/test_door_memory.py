@@ -210,6 +210,30 @@ async def test_one_body_begins_one_turn() -> None:
         assert len(door.world.store._turns) == 2
 
 
+async def test_a_body_that_found_no_place_may_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question that it answers is still open then."""
+    door, form = Door(World()), {"rate": 16_000, "width": 2, "channels": 1}
+    question = {
+        "text": "Do you mean Meg Jones or Meg Bauer?", "context": {"continue_conversation": True},
+    }  # fmt: skip
+    spoken = b"".join(
+        to_bytes(one)
+        for one in (
+            Message("transcribe"), Message("audio-start", form),
+            Message("audio-chunk", form, SECOND), Message("audio-stop"),
+        )
+    )  # fmt: skip
+    async with door.client() as client:
+        assert b"power" in (await client.post("/v1/wyoming", content=spoken)).content
+        await client.post("/v1/wyoming", content=to_bytes(Message("synthesize", question)))
+        with monkeypatch.context() as full:
+            full.setattr(limits, "RECOGNITIONS_OF_ONE_MAX", 0)
+            assert (await client.post("/v1/wyoming", content=spoken)).status_code == 429
+        assert b"meg bauer" in (await client.post("/v1/wyoming", content=spoken)).content
+
+
 # ---------------------------------------------------------------- places
 
 

@@ -15,6 +15,7 @@ from ctxasr.errors import EnvelopeError, LimitExceeded, StoreError
 from ctxasr.events import ConsistentStatus, short_hash
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.limits import MESSAGES_MAX, TURNS_MAX
+from ctxasr.gateway.http.problems import Problem
 from ctxasr.gateway.http.service import Service
 from ctxasr.gateway.protocols import assist, wyoming
 from ctxasr.gateway.protocols.dialogue import Dialogue, Sender, Step
@@ -56,6 +57,18 @@ class Dialogues:
             StoreUnavailable: perhaps recorded; send it again.
             Problem: all places of the recogniser are taken.
         """
+        kept, place = self._service.remembered.dialogues, (grant.customer, grant.device or device)
+        before = kept.get(*place)
+        try:
+            return await self._wyoming(grant, device, body)
+        except Problem:
+            # The same body again shall find the same question open: its token was used up by the
+            # Recognize of this attempt.
+            if before is not None:
+                kept.put(*place, before)
+            raise
+
+    async def _wyoming(self, grant: Grant, device: str, body: bytes) -> bytes:
         if not body:
             raise EnvelopeError("body: is empty; give Wyoming messages")
         buffer, answers = bytearray(body), bytearray()
