@@ -5,6 +5,7 @@
     training    train
     export      export
     costs       costs
+    explore     explore
     serve       serve
     service     forget, doctor
     shared      options, progress bars and Ctrl-C, as all commands have them
@@ -21,7 +22,7 @@ from typing import Annotated
 import typer
 
 from ctxasr import __version__
-from ctxasr.cli import costs, dialogue, export, scenario, serve, service, training
+from ctxasr.cli import costs, dialogue, explore, export, scenario, serve, service, training
 
 app = typer.Typer(
     name="ctxasr",
@@ -38,6 +39,7 @@ app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)
 app.command()(costs.costs)
+app.command()(explore.explore)
 app.command()(serve.serve)
 app.command()(service.forget)
 app.command()(service.doctor)

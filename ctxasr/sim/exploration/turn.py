@@ -1,0 +1,294 @@
+"""A small turn as a machine: its states, and every step that leads on from one.
+
+    setting = prepare(SMALL_TURNS["races"], make_stores, faults=Faults(crashes=1))
+    for action, then in steps_from(setting, setting.first): ...
+
+A state is: the tables, which events are acknowledged, the faults that have happened, and of each
+handler that runs the answers that it got so far. By one step somebody's open operation is carried
+out and answered, or a fault happens; each step is checked, and so is each end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ctxasr.errors import StoreUnavailable
+from ctxasr.events import Record
+from ctxasr.pipeline import Ports, on_event, sweep
+from ctxasr.ports import ContextEncoder
+from ctxasr.sim.exploration.checks import (
+    Faults,
+    check_acknowledged,
+    check_quiet,
+    check_write,
+    contexts_stored,
+)
+from ctxasr.sim.exploration.handlers import DEADLINE, DONE, FAILED, Handlers, Misbehaved, Start
+from ctxasr.sim.exploration.small_turns import SWEEPER, TTL_S, TURN, SmallTurn
+from ctxasr.sim.exploration.tables import WHAT_IFS, MakeStores, Refusal, Tables, fork
+
+RECORDERS: Final = 3
+
+EVENTUAL_READS: Final = "eventual-reads"
+"""What if the item that a record returns may be the one before its own write."""
+
+GRACE_OVER_MS: Final = -1e9
+"""The sweeper finds every turn's grace period over."""
+
+LAST_SWEEP: Final = "last sweep"
+"""The one that comes after the end, for turns that no event will settle any more."""
+
+CRASHES, LOST, OUTAGES, DEADLINES, DUPLICATES = range(5)
+CARRY_OUT, CRASH, LOSE, REFUSE, DEADLINE_PASSES, STALE, DUPLICATE = range(7)
+KINDS: Final = ("", "node crashes", "answer lost", "adapter gives up", "deadline passes",
+                "stale answer", "delivered once more")  # fmt: skip
+
+Action = tuple[int, int, int, int]
+"""Kind, the handler's state, the operation's number in it (0: none), and whether it is done."""
+
+State = tuple[int, int, tuple[int, ...], tuple[int, ...]]
+"""Tables, acknowledged events (bits), faults used, states of the handlers that run."""
+
+Handle = Callable[[Record, Ports], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Setting:
+    """One small turn, ready to be explored: its machines and its first state."""
+
+    turn: SmallTurn
+    faults: Faults
+    what_if: str
+    tables: Tables
+    handlers: Handlers
+    first: State
+    at_once: tuple[str, ...]
+    unavailable: int
+    checked: dict[tuple[int, int], str] = field(default_factory=dict)
+    counted: list[int] = field(default_factory=list)
+
+    def check_write(self, before: int, after: int) -> str:
+        """What a step between two states of the tables has broken; empty if nothing."""
+        if before == after:
+            return ""
+        known = self.checked.get((before, after))
+        if known is None:
+            stores = self.tables.stores
+            known = next(check_write(stores[before], stores[after]), "")
+            self.checked[before, after] = known
+        return known
+
+    def contexts(self, state: int) -> int:
+        """Context embeddings that are stored in a state of the tables."""
+        self.counted.extend(map(contexts_stored, self.tables.stores[len(self.counted) :]))
+        return self.counted[state]
+
+
+def prepare(
+    turn: SmallTurn,
+    make: MakeStores,
+    *,
+    recorders: int = RECORDERS,
+    faults: Faults | None = None,
+    what_if: str = "",
+    encoder: ContextEncoder | None = None,
+    handle: Handle = on_event,
+) -> Setting:
+    """Record what comes before, in order and without faults.
+
+    Raises:
+        InputError: the turn has fewer events than there are recorders.
+    """
+    before, at_once = turn.split(recorders)
+    tables = Tables(make, WHAT_IFS.get(what_if))
+    options = {
+        "encoder": None if turn.encoder_fails else encoder,
+        "payload_ttl_s": TTL_S,
+    }
+    actors: dict[str, Start] = {name: _recorder(turn, name, handle) for name in turn.events}
+    in_order = Handlers(tables, actors, options)
+    state = 0
+    for name in before:
+        state = _alone(in_order, tables, state, name)
+    actors = {name: actors[name] for name in at_once}
+    if turn.is_swept:
+        actors[SWEEPER] = _sweep
+    handlers = Handlers(tables, actors | {LAST_SWEEP: _sweep}, options)
+    nodes = tuple(handlers.fresh(actor, 0) for actor in range(len(actors)))
+    return Setting(
+        turn=turn,
+        faults=faults or Faults(),
+        what_if=what_if,
+        tables=tables,
+        handlers=handlers,
+        first=(state, 0, (0,) * 5, nodes),
+        at_once=tuple(actors),
+        unavailable=tables.answer_number(Refusal(StoreUnavailable("the store does not answer"))),
+    )
+
+
+async def _sweep(ports: Ports) -> int:
+    return await sweep(TURN.customer, replace(ports, grace_ms=GRACE_OVER_MS))
+
+
+def _recorder(turn: SmallTurn, name: str, handle: Handle) -> Start:
+    record = turn.record(name)
+
+    async def run(ports: Ports) -> Any:
+        return await handle(record, ports)
+
+    return run
+
+
+def _alone(handlers: Handlers, tables: Tables, state: int, name: str) -> int:
+    """One event by itself, without faults; returns the state of the tables after it."""
+    node = handlers.fresh(handlers.names.index(name), 0)
+    while node >= 0:
+        number, operation = handlers.pending[node][0]
+        state, answer = tables.step(state, operation)
+        node = handlers.after(node, (number, answer))
+    return state
+
+
+def steps_from(setting: Setting, state: State) -> Iterator[tuple[Action, State | str]]:
+    """Each step that is possible, and where it leads: a state, or what it has broken."""
+    at, acknowledged, used, nodes = state
+    handlers, faults = setting.handlers, setting.faults
+    for place, node in enumerate(nodes):
+        if used[CRASHES] < faults.crashes:
+            yield (CRASH, node, 0, 0), _crash(setting, state, at, place)
+        if used[DEADLINES] < faults.deadlines and handlers.has_deadline[node]:
+            late = _one_more(used, DEADLINES)
+            yield (DEADLINE_PASSES, node, 0, 0), _go_on(setting, state, at, late, place, DEADLINE)
+        for number, operation in handlers.pending[node]:
+            yield from _operation(setting, state, place, number, operation)
+    if used[DUPLICATES] < faults.duplicates:
+        again = _one_more(used, DUPLICATES)
+        for actor, name in enumerate(setting.at_once):
+            if name != SWEEPER:
+                another = handlers.fresh(actor, _deliveries(again))
+                more = _with(nodes, -1, (another,))
+                yield (DUPLICATE, another, 0, 0), (at, acknowledged, again, more)
+
+
+def _operation(
+    setting: Setting, state: State, place: int, number: int, operation: int
+) -> Iterator[tuple[Action, State | str]]:
+    """What may come of one operation that is under way."""
+    at, acknowledged, used, nodes = state
+    tables, faults, node = setting.tables, setting.faults, nodes[place]
+    then, answer = tables.step(at, operation)
+    broken = setting.check_write(at, then)
+    if not broken and setting.contexts(then) > 1 + _deliveries(used):
+        broken = "2: more contexts are stored than deliveries can have made"
+    if broken:
+        yield (CARRY_OUT, node, number, 1), broken
+        return
+    answered = (number, answer)
+    yield (CARRY_OUT, node, number, 1), _go_on(setting, state, then, used, place, answered)
+    if used[CRASHES] < faults.crashes:
+        yield (CRASH, node, number, 1), _crash(setting, state, then, place)
+    if used[LOST] < faults.lost_answers:
+        yield (LOSE, node, number, 1), (then, acknowledged, _one_more(used, LOST), nodes)
+    if used[OUTAGES] < faults.outages:
+        gone, refused = _one_more(used, OUTAGES), (number, setting.unavailable)
+        yield (REFUSE, node, number, 0), _go_on(setting, state, at, gone, place, refused)
+        yield (REFUSE, node, number, 1), _go_on(setting, state, then, gone, place, refused)
+    if used[DEADLINES] < faults.deadlines and setting.handlers.has_deadline[node]:
+        late = _one_more(used, DEADLINES)
+        yield (
+            (DEADLINE_PASSES, node, number, 1),
+            _go_on(setting, state, then, late, place, DEADLINE),
+        )
+    if setting.what_if == EVENTUAL_READS and tables.operations[operation].name == "record":
+        stale = tables.item(at)
+        if stale is not None:
+            seen = (number, tables.answer_number(stale))
+            yield (STALE, node, number, 1), _go_on(setting, state, then, used, place, seen)
+
+
+def _crash(setting: Setting, state: State, tables: int, place: int) -> State:
+    """A handler's node dies, its operation carried out before or not."""
+    _, acknowledged, used, nodes = state
+    used, actor = _one_more(used, CRASHES), setting.handlers.actor[nodes[place]]
+    return (
+        tables,
+        acknowledged,
+        used,
+        _with(nodes, place, _again(setting, actor, acknowledged, used)),
+    )
+
+
+def _go_on(
+    setting: Setting,
+    state: State,
+    tables: int,
+    used: tuple[int, ...],
+    place: int,
+    happened: tuple[int, int],
+) -> State | str:
+    """The state after a handler has got an answer, or what it broke."""
+    _, acknowledged, _, nodes = state
+    handlers, node = setting.handlers, nodes[place]
+    try:
+        following = handlers.after(node, happened)
+    except Misbehaved as error:
+        return f"8: {error}"
+    if following >= 0:
+        return tables, acknowledged, used, _with(nodes, place, (following,))
+    actor = handlers.actor[node]
+    name = handlers.names[actor]
+    if following == FAILED:
+        put = _again(setting, actor, acknowledged, used)
+        return tables, acknowledged, used, _with(nodes, place, put)
+    assert following == DONE
+    rest = _with(nodes, place, ())
+    if name != SWEEPER:
+        acknowledged |= 1 << actor
+        at_work = {handlers.names[handlers.actor[one]] for one in rest}
+        stores = setting.tables.stores[tables]
+        for broken in check_acknowledged(setting.turn, stores, name, at_work, Faults(*used)):
+            return broken
+    return tables, acknowledged, used, rest
+
+
+def _again(
+    setting: Setting, actor: int, acknowledged: int, used: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Who goes on after a handler has died: a fresh one, unless nobody delivers its event again."""
+    if setting.handlers.names[actor] == SWEEPER or acknowledged >> actor & 1:
+        return ()
+    return (setting.handlers.fresh(actor, _deliveries(used)),)
+
+
+def _deliveries(used: tuple[int, ...]) -> int:
+    """How many deliveries there may have been beyond the first ones: the number of the next."""
+    return used[CRASHES] + used[OUTAGES] + used[DUPLICATES]
+
+
+def _one_more(used: tuple[int, ...], fault: int) -> tuple[int, ...]:
+    return (*used[:fault], used[fault] + 1, *used[fault + 1 :])
+
+
+def _with(nodes: tuple[int, ...], place: int, put: tuple[int, ...]) -> tuple[int, ...]:
+    """The handlers' states, one of them replaced; -1 adds. Sorted: their order means nothing."""
+    rest = nodes if place < 0 else nodes[:place] + nodes[place + 1 :]
+    return tuple(sorted(rest + put))
+
+
+def at_end(setting: Setting, state: State) -> tuple[str, str]:
+    """How a turn in which nobody runs any more was settled, and what it has broken.
+
+    A turn that a duplicate has claimed before it died is settled by the sweep, which runs here.
+    """
+    at, used = state[0], Faults(*state[2])
+    by = ""
+    item = setting.tables.item(at)
+    if item is not None and item.outcome is None and used.may_leave_to_sweep:
+        at, by = _alone(setting.handlers, setting.tables, at, LAST_SWEEP), ", by the sweep"
+        item = setting.tables.item(at)
+    stores = fork(setting.tables.stores[at])  # reading opens keys, and a state must stay as it is
+    broken = next(check_quiet(setting.turn, stores, used), "")
+    return f"{item and item.outcome}{by}", broken

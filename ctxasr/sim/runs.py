@@ -1,0 +1,52 @@
+"""How a simulation is set up beside its plan, and what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ctxasr.pipeline import READ_BUDGET_MS
+from ctxasr.sim.coverage import Coverage
+from ctxasr.sim.latency import Latencies
+from ctxasr.sim.plan import Plan
+from ctxasr.sim.watch import Step, Violation
+from ctxasr.trigger import GRACE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What differs between simulations, beside their plans.
+
+    `consistent` False is the what-if of eventual reads.
+    """
+
+    latencies: Latencies = field(default_factory=Latencies)
+    read_budget_ms: float = READ_BUDGET_MS
+    grace_ms: float = GRACE_MS
+    consistent: bool = True
+    fifo: bool = False
+    trace: bool = True
+    probe: bool = True
+    """Whether somebody tries to read what has expired."""
+
+
+@dataclass
+class Run:
+    """What came of a plan."""
+
+    plan: Plan
+    violations: list[Violation]
+    not_judged: dict[int, str]
+    """Invariants that this run says nothing about, and why."""
+    coverage: Coverage
+    trace: list[Step]
+    outcomes: dict[str, int]
+    steps: int
+    virtual_s: float
+
+    @cached_property
+    def trace_hash(self) -> str:
+        """16 hex digits that are equal when every step was."""
+        text = "\n".join(f"{one.at_ms} {one[1:]}" for one in self.trace)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

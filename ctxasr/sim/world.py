@@ -1,0 +1,354 @@
+"""A plan carried out: the shipped stages on simulated nodes over simulated tables.
+
+    run = simulate(plan, MemoryEventStore)
+    run.violations, run.coverage, run.trace_hash
+
+Events are delivered at least once: what is not acknowledged comes again, on another node. Dialogues
+are followed to their end, turns that nobody settled are swept, and at their expiry the node with
+the slowest clock tries to read what is still there. Then the invariants are judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from ctxasr.answer import listen, on_utterance
+from ctxasr.errors import CtxasrError
+from ctxasr.events import ConsistentStatus, PayloadKind, TurnKey, to_event
+from ctxasr.pipeline import Ports, on_event, sweep
+from ctxasr.ports import Clock, EventStore
+from ctxasr.sim.coverage import Coverage
+from ctxasr.sim.doubles import SimAligner, SimEncoder, SimTelemetry, heard
+from ctxasr.sim.evidence import Answer, Evidence, Handled, Message
+from ctxasr.sim.faults import Fault, FaultKind
+from ctxasr.sim.invariants import cannot_apply, judge
+from ctxasr.sim.loop import Deadlock, StepBudgetExceeded, VirtualLoop
+from ctxasr.sim.luck import Luck, kind
+from ctxasr.sim.nodes import WRONG_MS_MAX, Fleet, Node
+from ctxasr.sim.plan import START_MS, Delivery, Plan
+from ctxasr.sim.requests import Handling, NodeDown, Place
+from ctxasr.sim.runs import Run, Setting
+from ctxasr.sim.status import StatusPort
+from ctxasr.sim.tables import Tables
+from ctxasr.sim.templates import ANSWER, SWEEP, place_of, record_of, template
+from ctxasr.sim.vault import PayloadPort
+from ctxasr.sim.watch import Watch
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
+
+VISIBILITY_S: Final = 30.0
+"""After this time an event that was not acknowledged is delivered again, as SQS does by default."""
+
+DELIVERIES_MAX: Final = 20
+"""Deliveries of one event; faults are finite, so that more of them are a livelock."""
+
+SWEEPS_MAX: Final = 30
+"""Looks at what nobody settled, a grace period apart: the longest reply ends within them."""
+
+STEPS_MAX: Final = 400
+"""Callbacks for one line of a plan, beyond STEPS_LEAST; a usual one takes about 20."""
+STEPS_LEAST: Final = 20_000
+
+
+def simulate(
+    plan: Plan, make_leader: Callable[[Clock], EventStore], setting: Setting | None = None
+) -> Run:
+    """Carry out a plan from an empty region to its end."""
+    return World(plan, make_leader, setting or Setting()).run()
+
+
+class World:
+    """One region, one fleet, one plan."""
+
+    def __init__(
+        self, plan: Plan, make_leader: Callable[[Clock], EventStore], setting: Setting
+    ) -> None:
+        self._plan, self._setting = plan, setting
+        self._loop = VirtualLoop(
+            plan.seed, fifo=setting.fifo, steps_max=STEPS_LEAST + STEPS_MAX * len(plan)
+        )
+        self.coverage = Coverage()
+        self._watch = Watch(self._loop, self.coverage, trace=setting.trace)
+        self._luck = Luck(plan.seed)
+        self._fleet = Fleet(self._loop, plan.nodes, plan.faults)
+        self._tables = Tables(
+            make_leader, self._loop, setting.latencies, self._watch, self.coverage,
+            seed=plan.seed, faults=plan.faults, consistent=setting.consistent, crash=self._crash,
+        )  # fmt: skip
+        self._places: dict[tuple[int, str], Place] = {}
+        self._models: dict[tuple[int, str], list[Fault]] = defaultdict(list)
+        self._slow_ms: dict[tuple[int, str], float] = {}
+        self._moved: dict[tuple[int, str], list[Fault]] = defaultdict(list)
+        self._read_faults()
+        self._evidence = Evidence(plan, self._watch, self._tables, setting.read_budget_ms)
+        self._pending = 0
+        self._idle: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+
+    def run(self) -> Run:
+        """To the end; what stops the program itself is a violation as well (1)."""
+        loop = self._loop
+        loop.set_exception_handler(self._unheard)
+        try:
+            loop.run(self._main())
+        except (Deadlock, StepBudgetExceeded) as error:
+            self._watch.violate(1, None, f"{type(error).__name__}: {error}")
+        violations = judge(self._evidence)
+        outcomes: dict[str, int] = defaultdict(int)
+        for part in self._tables.partitions.values():
+            for status in part.newest.values():
+                outcomes[str(status.outcome)] += 1
+        return Run(
+            self._plan, violations, cannot_apply(self._evidence), self.coverage, self._watch.trace,
+            dict(sorted(outcomes.items())), loop.steps, loop.time(),
+        )  # fmt: skip
+
+    def _unheard(self, loop: Any, context: dict[str, Any]) -> None:
+        """A task failed and nobody asked: on a dead node that is how it ends, else a bug (1)."""
+        error = context.get("exception")
+        if not isinstance(error, NodeDown | BaseExceptionGroup):
+            self._watch.violate(1, None, f"nobody heard of {error!r}")
+
+    # ------------------------------------------------------------ the plan
+
+    def _read_faults(self) -> None:
+        of_requests: dict[tuple[int, str], list[Fault]] = defaultdict(list)
+        for fault in self._plan.faults:
+            place = (fault.customer, fault.event)
+            match fault.kind:
+                case FaultKind.SLOW_ENCODER | FaultKind.FAILING_ENCODER:
+                    self._models[fault.customer, fault.event.partition(".")[0]].append(fault)
+                case FaultKind.SLOW_ALIGNER:
+                    self._slow_ms[place] = self._slow_ms.get(place, 0.0) + fault.ms
+                case FaultKind.DUPLICATE | FaultKind.DELAY:
+                    self._moved[place].append(fault)
+                case FaultKind.CLOCK_OFFSET | FaultKind.CLOCK_DRIFT:
+                    self.coverage.fired(fault.kind)
+                case _:
+                    of_requests[place].append(fault)
+        self._places = {place: Place(faults) for place, faults in of_requests.items()}
+
+    async def _main(self) -> None:
+        self._idle = self._loop.create_future()
+        self._pending = 1
+        for delivery in self._plan.deliveries:
+            self._schedule(delivery)
+        self._done()
+        await self._idle
+        await self._settle_the_rest()
+        if self._setting.probe:
+            await self._probe()
+
+    def _schedule(self, delivery: Delivery) -> None:
+        message = self._evidence.message(delivery)
+        at_s = delivery.at_ms / 1_000.0
+        moved = self._moved.get((delivery.customer, delivery.event), ())
+        for fault in moved:
+            self.coverage.fired(fault.kind)
+            if fault.kind is FaultKind.DELAY:
+                at_s += fault.ms / 1_000.0
+        self._at(at_s, message, delivery.node)
+        for fault in moved:
+            if fault.kind is FaultKind.DUPLICATE:
+                self._at(at_s + fault.ms / 1_000.0, message, fault.node)
+
+    def _at(self, at_s: float, message: Message, slot: int) -> None:
+        self._pending += 1
+        self._loop.call_at(at_s, self._arrive, message, slot)
+
+    def _arrive(self, message: Message, slot: int) -> None:
+        node = self._fleet.at(slot)
+        if node is None:
+            self._again(message, slot, self._loop.time())
+            self._done()
+            return
+        what = message.delivery.event.rpartition(".")[2]
+        carry_out = {ANSWER: self._answer, SWEEP: self._sweep}.get(what, self._event)
+        self._tasks.add(self._loop.create_task(carry_out(message, node)))
+
+    def _again(self, message: Message, slot: int, received_s: float) -> None:
+        """Deliver once more, when the queue shows the event again."""
+        if message.deliveries >= DELIVERIES_MAX:
+            self._watch.violate(1, message.turn, f"{message.delivery.event} is never acknowledged")
+            return
+        self.coverage.hit("redelivered")
+        at_s = max(self._loop.time() + 0.001, received_s + VISIBILITY_S)
+        self._at(at_s, message, slot + 1)
+
+    def _done(self) -> None:
+        """A delivery is over; called last by its task."""
+        self._tasks.discard(asyncio.current_task(self._loop))
+        self._pending -= 1
+        if not self._pending and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _crash(self, handling: Handling, fault: Fault) -> None:
+        self._watch.note(handling, "node dies")
+        self._evidence.crashed(handling)
+        if not handling.node.dead:
+            self._fleet.replace(handling.node, fault.ms)
+
+    # ------------------------------------------------------------ one delivery
+
+    def _handling(self, message: Message, node: Node) -> Handling:
+        message.deliveries += 1
+        delivery = message.delivery
+        stream = self._luck.stream(delivery.customer, message.number, message.deliveries)
+        place = self._places.get((delivery.customer, delivery.event))
+        return Handling(self._tables, node, message.customer, delivery.event, stream, place)
+
+    def _ports(self, handling: Handling, message: Message) -> Ports:
+        node, setting, delivery = handling.node, self._setting, message.delivery
+        interaction = delivery.event.partition(".")[0]
+        slow_ms = self._slow_ms.get((delivery.customer, delivery.event), 0.0)
+        models = self._models.get((delivery.customer, interaction), ())
+        return Ports(
+            store=StatusPort(handling),
+            vault=PayloadPort(handling),
+            clock=node.clock,
+            telemetry=SimTelemetry(handling, self._watch),
+            encoder=SimEncoder(handling, delivery.customer, models),
+            aligner=SimAligner(handling, slow_ms),
+            process=node.name,
+            windows=node.windows,
+            payload_ttl_s=self._plan.payload_ttl_s,
+            read_budget_ms=setting.read_budget_ms,
+            grace_ms=setting.grace_ms,
+        )
+
+    async def _event(self, message: Message, node: Node) -> None:
+        """Record an event; acknowledge it if that succeeds on a node that lives."""
+        handling = self._handling(message, node)
+        record = record_of(message.template, message.customer, message.delivery.at_ms)
+        call = on_event(record, self._ports(handling, message))
+        if await self._carry_out(handling, message, call) and not message.acked:
+            message.acked = True
+            newest = self._tables.partition(message.customer).newest
+            turn = message.turn
+            self._watch.acked(handling, message.template, turn, newest.get(turn))
+
+    async def _sweep(self, message: Message, node: Node) -> None:
+        handling = self._handling(message, node)
+        call = sweep(message.customer, self._ports(handling, message))
+        if await self._carry_out(handling, message, call):
+            message.acked = True
+
+    async def _carry_out(
+        self, handling: Handling, message: Message, call: Coroutine[Any, Any, Any]
+    ) -> bool:
+        """Whether it succeeded; if not, it is tried again later."""
+        began_s, node = self._loop.time(), handling.node
+        succeeded = False
+        try:
+            await call
+            succeeded = not node.dead
+        except CtxasrError as error:
+            self._watch.told(handling, "an exception", {"text": error})
+            self._watch.note(handling, "failed", type(error).__name__)
+        except Exception as error:  # a bug; the queue knows no difference
+            self._watch.told(handling, "an exception", {"text": error})
+            self._watch.violate(1, message.turn, f"{handling.event} raised {error!r}")
+        except BaseException:  # its own process died, or the run ends
+            if not node.dead:
+                raise
+        took_s = self._loop.time() - began_s
+        self._evidence.handled.append(
+            Handled(handling.event, handling.requests, handling.attempts, took_s)
+        )
+        if not succeeded and not message.acked:
+            self._again(message, node.slot, began_s)
+        self._done()
+        return succeeded
+
+    async def _answer(self, message: Message, node: Node) -> None:
+        """The customer answers: listen, recognise, rescore. Nobody delivers that twice."""
+        handling = self._handling(message, node)
+        ports, loop = self._ports(handling, message), self._loop
+        delivery, place = message.delivery, place_of(message.delivery.event)
+        opening = template(f"{place.interaction}.recognize", 0)
+        event = to_event(record_of(opening, message.customer, delivery.at_ms), ports.payload_ttl_s)
+        listening = loop.create_task(listen(event, ports))
+        try:
+            await loop.sleep(delivery.number / 1_000.0)
+            began_s = loop.time()
+            recognition = heard(place.dialogue, place.turn - 1)
+            found = await on_utterance(listening, recognition, ports, event.key.turn)
+            if not node.dead:
+                added_ms = (loop.time() - began_s) * 1_000.0
+                self._evidence.answers.append(Answer(message, found, added_ms, loop.time()))
+                self._watch.note(handling, "answer", f"{found.context} {found.reason}")
+                if handling.looks > 1 and found.listening.context is not None:
+                    self.coverage.hit("answer: settled at the second look")
+        except BaseException:
+            if not node.dead:
+                raise
+        finally:
+            listening.cancel()
+            message.acked = True
+            self._done()
+
+    # ------------------------------------------------------------ the end
+
+    async def _settle_the_rest(self) -> None:
+        """Faults have stopped: the sweep closes what no event will settle."""
+        await self._loop.sleep(max(0.0, self._tables.calm_at_s - self._loop.time()))
+        for _ in range(SWEEPS_MAX):
+            # Whatever expires sooner than any clock can tell is no longer the sweep's.
+            now_ms = START_MS + self._loop.time() * 1_000.0 + CLOCK_SKEW_MS_MAX + WRONG_MS_MAX
+            self._evidence.swept_ms = now_ms
+            parts = self._tables.partitions.items()
+            left = [customer for customer, part in parts if _unsettled(part.newest, now_ms)]
+            if not left:
+                return
+            await self._loop.sleep(self._setting.grace_ms / 1_000.0)
+            for customer in left:
+                message = self._evidence.message(Delivery(SWEEP, customer=int(customer[1:])))
+                self._pending += 1
+                node = self._fleet.at(0)
+                assert node is not None, "all restarts are over"
+                await self._sweep(message, node)
+
+    async def _probe(self) -> None:
+        """At their expiry rows are still there, and no node may be given any of them (14).
+
+        Of each customer the turn that lives longest is tried, at the expiry of its item and of its
+        oldest payload, by the node whose clock is the slowest.
+        """
+        for customer, part in self._tables.partitions.items():
+            left = [(row.expires_at_s, turn, ref) for (turn, ref), row in part.rows.items()]
+            left = [one for one in left if one[1] in part.newest]
+            if not left:
+                continue
+            turn = max(left)[1]
+            expires_at_s, _, ref = min(one for one in left if one[1] == turn)
+            for instant_s in sorted({part.newest[turn].expires_at_s, expires_at_s}):
+                now_s = START_MS / 1_000.0 + self._loop.time()
+                await self._loop.sleep(max(0.0, instant_s - now_s) + 0.001)
+                node = min(self._fleet.nodes, key=lambda one: one.clock.now_ms())
+                await self._read_expired(customer, node, turn, ref)
+
+    async def _read_expired(self, customer: str, node: Node, turn: TurnKey, ref: Any) -> None:
+        stream = self._luck.stream(kind("probe"), node.slot)
+        handling = Handling(self._tables, node, customer, "probe", stream)
+        store, vault = StatusPort(handling), PayloadPort(handling)
+        self.coverage.hit("probe: expired row still there")
+        await store.read(turn)
+        newest = self._tables.partition(customer).newest.get(turn)
+        if newest is None or newest.wrapped_key is None:
+            return
+        try:
+            if ref.kind is PayloadKind.CONTEXT:
+                await vault.get_blob(newest.wrapped_key, turn, ref)
+            else:
+                await vault.get(newest.wrapped_key, turn, [ref])
+        except CtxasrError:
+            return
+
+
+def _unsettled(newest: dict[TurnKey, ConsistentStatus], now_ms: float) -> bool:
+    return any(
+        status.outcome is None and status.expires_at_s * 1_000 > now_ms
+        for status in newest.values()
+    )

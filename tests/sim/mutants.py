@@ -1,0 +1,132 @@
+"""One-line changes to the shipped code, one for each invariant, that the simulator must kill."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Mutant(NamedTuple):
+    """`line` of `file` becomes `replacement`; a violation of `invariant` shows within `seeds`."""
+
+    invariant: int
+    story: str
+    file: str
+    line: str
+    replacement: str
+    seeds: int
+    profile: str = "all"
+
+
+MUTANTS: Final = (
+    Mutant(
+        1, "waits for one service payload more than was announced",
+        "trigger.py",
+        "and sum(kind.from_service for kind in kinds) >= announced",
+        "and sum(kind.from_service for kind in kinds) > announced",
+        20,
+    ),
+    Mutant(
+        2, "all attempts at a turn's context store it at one place",
+        "pipeline.py",
+        'attempt = f"{turn.interaction} {process} {began_ms!r}"',
+        "attempt = turn.interaction",
+        2_000,
+    ),
+    Mutant(
+        3, "an owner that comes again takes itself for another",
+        "trigger.py",
+        "return Decision.COMPUTE if status.owner == event_id else Decision.OTHERS",
+        "return Decision.OTHERS",
+        2_000,
+        "network",
+    ),
+    Mutant(
+        4, "a text that is not in time is lost",
+        "answer.py",
+        'result, reason = plain, "read budget exceeded"',
+        'result, reason = Result(recognition.plain, ""), "read budget exceeded"',
+        50,
+    ),
+    Mutant(
+        5, "rescoring takes the time that it takes",
+        "answer.py",
+        "async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):",
+        "async with asyncio.timeout(None):",
+        100,
+    ),
+    Mutant(
+        6, "the item is read from any replica after the write",
+        "sim/status.py",
+        "return written if self._tables.consistent else self._look(written, turn)",
+        "return self._look(written, turn)",
+        20,
+    ),
+    Mutant(
+        7, "a payload that comes after the claim is not noted",
+        "store/memory.py",
+        "return self._keep(_fit(replace(item, marks=marks, refs=refs)))",
+        "return self._keep(replace(item, marks=marks, refs=item.refs if item.owner else refs))",
+        100,
+    ),
+    Mutant(
+        8, "an event is acknowledged while its turn is embedded in the background",
+        "pipeline.py",
+        "return await _settle(status, event.key, event.device, ports)",
+        'return __import__("asyncio").ensure_future('
+        "_settle(status, event.key, event.device, ports)) and status",
+        200,
+        "crashes",
+    ),
+    Mutant(
+        9, "an event of a turn that is known already is not written",
+        "record.py",
+        "status = await store.record(event, expires_at_s)",
+        "status = await store.read(turn) or await store.record(event, expires_at_s)",
+        20,
+    ),
+    Mutant(
+        10, "all turns of a customer hand out the same token",
+        "events.py",
+        "initiator = token_of(body.initiator) "
+        "if isinstance(body, ExpectSpeech | Recognize) else None",
+        "initiator = header.namespace if isinstance(body, ExpectSpeech | Recognize) else None",
+        100,
+    ),
+    Mutant(
+        11, "the turn that asked is sought under the device's name",
+        "answer.py",
+        "asked = await ports.store.follow(turn.customer, event.initiator)",
+        "asked = await ports.store.follow(event.device, event.initiator)",
+        20,
+    ),
+    Mutant(
+        12, "an event's mark quotes its text",
+        "events.py",
+        "mark = Mark(header.full_name, record.received_at, content.number, echoed)",
+        "mark = Mark(header.full_name, record.received_at, content.number, "
+        "echoed or ''.join(content.texts))",
+        20,
+    ),
+    Mutant(
+        13, "telemetry quotes the payload",
+        "pipeline.py",
+        'ports.telemetry.point("recorded", event.key.turn, event=event.key.event)',
+        'ports.telemetry.point("recorded", event.key.turn, '
+        'event=getattr(event.payload, "texts", ""))',
+        20,
+    ),
+    Mutant(
+        14, "clocks are trusted to agree",
+        "timing.py",
+        "return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000",
+        "return now_ms >= expires_at_s * 1000",
+        200,
+    ),
+    Mutant(
+        15, "embedding takes the time that it takes",
+        "windows.py",
+        "async with asyncio.timeout(left_s) as timeout:",
+        "async with asyncio.timeout(None) as timeout:",
+        500,
+    ),
+)  # fmt: skip
