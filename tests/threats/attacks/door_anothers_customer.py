@@ -13,6 +13,7 @@ MUTANT: Mutant = (
     "customer=grant.customer,",
     "customer=(message.model_extra or {}).get('customer', grant.customer),",
 )
+GAINS = "another's turn was written to, or erased"
 
 
 async def attack() -> str:

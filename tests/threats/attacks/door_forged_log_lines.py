@@ -19,6 +19,7 @@ MUTANT: Mutant = (
     "return json.dumps(line)",
     "return ' '.join(f'{name}={value}' for name, value in line.items())",
 )
+GAINS = "a name has broken a line of the log"
 
 FORGED = json.dumps({"level": "INFO", "what": "request", "customer": THEIRS, "status": 200})
 BREAKS = ["\n", "\r\n", "\u2028", "\x85", "\x0b", "\x1b[2K\r"]
