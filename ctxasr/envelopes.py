@@ -292,21 +292,32 @@ def read_envelope(text: str | bytes) -> Envelope:
         LimitExceeded: longer than MESSAGE_BYTES_MAX.
         EnvelopeError: not JSON, invalid UTF-8, or not an envelope; names the field, never its text.
     """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(data) > MESSAGE_BYTES_MAX:
-        raise LimitExceeded("MESSAGE_BYTES_MAX", MESSAGE_BYTES_MAX, len(data), "envelope")
-    try:
-        # Stricter than `json`: no NaN, no lone surrogates, a bounded depth. What passes can be
-        # written again.
-        document = from_json(data.decode("utf-8"), allow_inf_nan=False)
-    except UnicodeDecodeError as error:
-        raise EnvelopeError(f"envelope is not UTF-8 (byte {error.start})") from None
-    except ValueError as error:
-        raise EnvelopeError(f"envelope is not JSON ({error})") from None
+    document = parse_json(text, "envelope", "MESSAGE_BYTES_MAX", MESSAGE_BYTES_MAX)
     try:
         return Envelope.model_validate(document)
     except ValidationError as error:
         raise EnvelopeError(describe(error)) from None
+
+
+def parse_json(text: str | bytes, what: str, limit: str, bytes_max: int) -> Any:
+    """Parse a bounded document, called `what` in errors.
+
+    Stricter than `json`: no NaN, no lone surrogates, a bounded depth. What passes can be written
+    again.
+
+    Raises:
+        LimitExceeded: longer than `bytes_max`, the value of the limit named `limit`.
+        EnvelopeError: not JSON, or invalid UTF-8.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if len(data) > bytes_max:
+        raise LimitExceeded(limit, bytes_max, len(data), what)
+    try:
+        return from_json(data.decode("utf-8"), allow_inf_nan=False)
+    except UnicodeDecodeError as error:
+        raise EnvelopeError(f"{what} is not UTF-8 (byte {error.start})") from None
+    except ValueError as error:
+        raise EnvelopeError(f"{what} is not JSON ({error})") from None
 
 
 def describe(error: ValidationError) -> str:

@@ -25,8 +25,8 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record, describe
-from ctxasr.errors import EnvelopeError, InputError, LimitExceeded
+from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record, describe, parse_json
+from ctxasr.errors import EnvelopeError, InputError
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, normalise
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 4_096
@@ -166,15 +166,7 @@ def read_record(text: str | bytes) -> Record:
         LimitExceeded: longer than RECORD_BYTES_MAX.
         EnvelopeError: not JSON, or not a record; names the field, never a value.
     """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(data) > RECORD_BYTES_MAX:
-        raise LimitExceeded("RECORD_BYTES_MAX", RECORD_BYTES_MAX, len(data), "record")
-    try:
-        document = from_json(data.decode("utf-8"), allow_inf_nan=False)
-    except UnicodeDecodeError as error:
-        raise EnvelopeError(f"record is not UTF-8 (byte {error.start})") from None
-    except ValueError as error:
-        raise EnvelopeError(f"record is not JSON ({error})") from None
+    document = parse_json(text, "record", "RECORD_BYTES_MAX", RECORD_BYTES_MAX)
     try:
         return Record.model_validate(document)
     except ValidationError as error:

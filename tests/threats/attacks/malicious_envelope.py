@@ -14,8 +14,8 @@ from _lab import Gained, Mutant, World, carry_out
 
 MUTANT: Mutant = (
     "envelopes.py",
-    'document = from_json(data.decode("utf-8"), allow_inf_nan=False)',
-    'document = __import__("json").loads(data)',
+    'return from_json(data.decode("utf-8"), allow_inf_nan=False)',
+    'return __import__("json").loads(data)',
 )
 GAINS = "what was read cannot be written again as it was"
 
