@@ -36,7 +36,7 @@ from ctxasr.ports import (
     Telemetry,
     Vector,
 )
-from ctxasr.store.clients import KEY_ALIAS
+from ctxasr.store.clients import KEY_ALIAS, Endpoint
 from ctxasr.trigger import GRACE_MS
 
 TABLE_PREFIX: Final = "ctxasr"
@@ -63,6 +63,12 @@ class Settings:
     read_budget_ms: float = READ_BUDGET_MS
     grace_ms: float = GRACE_MS
     encoder_weights: Path | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where DynamoDB and KMS are; without an `endpoint_url`, and with AWS, they are AWS's."""
+        url = None if self.endpoint_url == AWS else self.endpoint_url
+        return Endpoint(url, self.kms_endpoint_url, self.region)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -221,11 +227,9 @@ async def aws(
     Raises:
         StoreUnavailable: the endpoint does not answer; its message names it.
     """
-    from ctxasr.store.clients import Endpoint, clients
+    from ctxasr.store.clients import clients
 
-    url = None if settings.endpoint_url == AWS else settings.endpoint_url
-    endpoint = Endpoint(url, settings.kms_endpoint_url, settings.region)
-    async with clients(endpoint) as (dynamodb, kms):
+    async with clients(settings.endpoint) as (dynamodb, kms):
         if set_up:
             from ctxasr.store.local import ensure_key, ensure_tables
             from ctxasr.store.schema import Tables

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ctxasr.cli.shared import stoppable
+from ctxasr.cli.shared import bar, settings_from, stoppable
 from ctxasr.errors import InputError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -154,20 +154,17 @@ def costs(
 async def _measure(
     shapes: Sequence[Shape], turns: int, url: str | None, kms_url: str | None
 ) -> Measurement:
-    from ctxasr.app import AWS, Settings
     from ctxasr.evaluate.costs.measuring import measure
-    from ctxasr.store.clients import Endpoint
 
-    settings = Settings.from_environment()
-    url = url or settings.endpoint_url
-    kms_url = kms_url or settings.kms_endpoint_url
-    if url is None:
+    settings = settings_from(url or None)
+    if kms_url:
+        settings = replace(settings, kms_endpoint_url=kms_url)
+    if settings.endpoint_url is None:
         raise InputError("--measure needs a server: --endpoint-url URL, or aws for AWS itself")
-    endpoint = Endpoint(None if url == AWS else url, kms_url, settings.region)
-    with _bar() as progress:
+    with bar("payload sizes") as progress:
         try:
             return await measure(
-                endpoint,
+                settings.endpoint,
                 f"{settings.table_prefix}-costs-{secrets.token_hex(4)}",
                 shapes,
                 turns=turns,
@@ -175,18 +172,6 @@ async def _measure(
                 progress=progress,
             )
         except StoreUnavailable as error:
-            hint = "" if kms_url else " (a server without KMS needs --kms-endpoint-url as well)"
+            apart = settings.kms_endpoint_url
+            hint = "" if apart else " (a server without KMS needs --kms-endpoint-url as well)"
             raise StoreUnavailable(f"{error}{hint}") from None
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    shown: dict[str, Any] = {"transient": True, "disable": not console.is_terminal}
-    with Progress(console=console, redirect_stdout=False, **shown) as bar:
-        task = bar.add_task("payload sizes", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
