@@ -2,7 +2,8 @@
 
     loop        an asyncio event loop on virtual time, for your own tests too (parts, stacks)
     luck        draws that belong to a place, so that a plan can be shrunk
-    latency     durations as quantiles, fitted or assumed
+    quantiles   distributions, fitted or assumed; latency: what takes how long
+    workload/   what a fleet is asked: dialogues from statistics, scenarios or a trace
     faults      what may go wrong; plan: lines of plain data; draw: a seed to a plan
     replicas    leader and followers by time stamps; buckets: capacity of a partition
     tables      the two tables of a region; status and vault: their ports; requests: the way there

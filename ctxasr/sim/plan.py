@@ -27,6 +27,7 @@ class Delivery:
     """One event that happens `at_ms` after the start and is delivered to `node` then.
 
     `number`: announced payloads (expect), ms of the reply (reply), ms of speech (answer).
+    `text_bytes`: how much longer its payload's texts are than the simulated ones.
     """
 
     event: str
@@ -34,6 +35,7 @@ class Delivery:
     customer: int = 0
     node: int = 0
     number: int = 0
+    text_bytes: int = 0
 
     def to_dict(self) -> dict[str, Scalar]:
         """Only what differs from the defaults."""

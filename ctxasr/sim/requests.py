@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from ctxasr.errors import CtxasrError, StoreUnavailable
 from ctxasr.sim.faults import Fault, FaultKind
-from ctxasr.sim.latency import Latency
 from ctxasr.sim.luck import Stream
+from ctxasr.sim.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from ctxasr.sim.nodes import Node
@@ -87,7 +87,7 @@ class Handling:
         self.decision, self.looks = "", 0
 
     async def request(
-        self, operation: str, latency: Latency, apply: Callable[[], T], *, kms: bool = False
+        self, operation: str, latency: Quantiles, apply: Callable[[], T], *, kms: bool = False
     ) -> T:
         """Carry out `apply` somewhen on the way.
 
@@ -145,7 +145,7 @@ class Handling:
     # ------------------------------------------------------------ with faults
 
     async def _in_trouble(
-        self, operation: str, latency: Latency, apply: Callable[[], T], kms: bool
+        self, operation: str, latency: Quantiles, apply: Callable[[], T], kms: bool
     ) -> T:
         """Attempts with back-off: full jitter below a bound that doubles."""
         began_s = self.tables.loop.time()
@@ -171,7 +171,7 @@ class Handling:
     async def _try(
         self,
         operation: str,
-        latency: Latency,
+        latency: Quantiles,
         apply: Callable[[], T],
         kms: bool,
         fault: Fault | None,

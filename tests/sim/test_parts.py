@@ -17,11 +17,12 @@ from ctxasr.sim import requests, vault
 from ctxasr.sim.buckets import RCU_PER_S, WCU_PER_S, Bucket, read_units, write_units
 from ctxasr.sim.coverage import BRANCHES, Coverage
 from ctxasr.sim.faults import Fault, FaultKind
-from ctxasr.sim.latency import Latencies, Latency
+from ctxasr.sim.latency import Latencies
 from ctxasr.sim.loop import VirtualLoop
 from ctxasr.sim.luck import Luck, Stream, kind
 from ctxasr.sim.nodes import WRONG_MS_MAX, Fleet, Node, NodeClock
 from ctxasr.sim.plan import START_MS
+from ctxasr.sim.quantiles import Quantiles
 from ctxasr.sim.replicas import FOLLOWERS, Cut, Replicas
 from ctxasr.sim.requests import Handling, NodeDown, Place
 from ctxasr.sim.tables import Tables, at_once
@@ -72,28 +73,28 @@ def test_streams_are_uniform_and_their_seeds_do_not_begin_alike() -> None:
     measured=st.lists(st.floats(0, 1e4), min_size=1, max_size=40),
     uniform=st.floats(0, 1, exclude_max=True),
 )
-def test_a_fitted_latency_stays_within_what_was_measured(
+def test_fitted_quantiles_stay_within_what_was_measured(
     measured: list[float], uniform: float
 ) -> None:
-    fitted = Latency.fit(measured)
+    fitted = Quantiles.fit(measured)
     assert min(measured) <= fitted.draw(uniform) <= max(measured)
-    assert list(fitted.table_ms) == sorted(fitted.table_ms)
+    assert list(fitted.table) == sorted(fitted.table)
 
 
 def test_a_fit_has_the_quantiles_of_its_trace() -> None:
-    fitted = Latency.fit([float(one) for one in range(2049)])
+    fitted = Quantiles.fit([float(one) for one in range(2049)])
     for quantile in (0.0, 0.25, 0.5, 0.99, 0.999):
         assert fitted.draw(quantile) == pytest.approx(2048 * quantile, abs=1e-6)
-    drawn = Latency.lognormal(5.0, 20.0)
+    drawn = Quantiles.lognormal(5.0, 20.0)
     assert drawn.draw(0.5) == pytest.approx(5.0)
     assert drawn.draw(0.99) == pytest.approx(20.0, rel=0.01)
-    assert Latency.always(3.0).draw(0.7) == 3.0
+    assert Quantiles.always(3.0).draw(0.7) == 3.0
 
 
 @pytest.mark.parametrize("measured", [[], [-1.0], [math.nan], [math.inf, 1.0]])
-def test_what_is_no_duration_is_refused(measured: list[float]) -> None:
-    with pytest.raises(ValueError, match="durations are numbers"):
-        Latency.fit(measured)
+def test_what_cannot_be_measured_is_refused(measured: list[float]) -> None:
+    with pytest.raises(ValueError, match="measurements are numbers"):
+        Quantiles.fit(measured)
 
 
 # ---------------------------------------------------------------- replicas
@@ -233,7 +234,7 @@ def carried_out(*faults: Fault, of_tables: tuple[Fault, ...] = (), times: int = 
         for _ in range(times):
             try:
                 answers.append(
-                    await one.request("claim", Latency.always(5.0), lambda: done.append(1))
+                    await one.request("claim", Quantiles.always(5.0), lambda: done.append(1))
                 )
             except (StoreUnavailable, NodeDown) as error:
                 answers.append(type(error))
@@ -277,7 +278,7 @@ def test_a_load_spike_throttles_until_it_is_over() -> None:
     bucket = one.tables.partition("c0").writes
 
     async def main() -> None:
-        await one.request("record", Latency.always(5.0), lambda: one.tables.charge(bucket, 1))
+        await one.request("record", Quantiles.always(5.0), lambda: one.tables.charge(bucket, 1))
 
     loop.run(main())
     assert one.tables.throttled >= 1
@@ -301,7 +302,7 @@ def test_a_request_whose_sender_gives_up_may_be_carried_out_all_the_same() -> No
             call: Callable[[], None] = lambda: done.append(loop.time())  # noqa: E731
             try:
                 async with asyncio.timeout(0.003):
-                    await one.request("claim", Latency.always(5.0), call)
+                    await one.request("claim", Quantiles.always(5.0), call)
             except TimeoutError:
                 pass
             before = bool(done)
