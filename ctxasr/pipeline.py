@@ -1,6 +1,6 @@
 """What every event of an interaction goes through: the stages put together, and nothing else.
 
-on_event       record -> decide -> claim, embed, settle | discard
+on_event       record -> decide -> claim, embed, settle | see settled | discard
 sweep          settle what no event will settle any more
 
 The answer's half is in `ctxasr.answer`. Recording alone loads neither numpy nor any model.
@@ -8,12 +8,14 @@ The answer's half is in `ctxasr.answer`. Recording alone loads neither numpy nor
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ctxasr.errors import ContextUnavailable
+from ctxasr.errors import ContextUnavailable, StoreUnavailable
 from ctxasr.events import (
     ConsistentStatus,
+    Event,
     EventKey,
     Outcome,
     PayloadKind,
@@ -33,7 +35,15 @@ from ctxasr.ports import (
     Telemetry,
 )
 from ctxasr.record import record as record_event
-from ctxasr.trigger import GRACE_MS, Decision, decide, discard, expects_speech
+from ctxasr.timing import CLOCK_SKEW_MS_MAX
+from ctxasr.trigger import (
+    GRACE_MS,
+    Decision,
+    decide,
+    discard,
+    expects_speech,
+    may_complete,
+)
 from ctxasr.windows import Windows, window_of
 
 READ_BUDGET_MS: Final = 50.0
@@ -42,10 +52,19 @@ READ_BUDGET_MS: Final = 50.0
 PAYLOAD_TTL_S: Final = 3_600
 """How long texts and contexts live."""
 
+LOOK_FIRST_MS: Final = 20.0
+"""Who waits for another's claim to be settled looks so soon, then each time twice as late."""
 
-@dataclass(frozen=True, slots=True)
+LOOKS_MAX: Final = 20
+"""Looks of one event; those for the longest reply are sixteen."""
+
+PATIENCE: Final = 0.5
+"""For this share of what is left of the compute window the owner of a claim is waited for."""
+
+
+@dataclass(slots=True)  # not frozen, which takes thrice as long: a simulation makes millions
 class Ports:
-    """What the pipeline stands on, chosen by `app`."""
+    """What the pipeline stands on, chosen by `app`; nobody changes it afterwards."""
 
     store: EventStore
     vault: PayloadVault
@@ -63,6 +82,8 @@ class Ports:
     payload_ttl_s: int = PAYLOAD_TTL_S
     read_budget_ms: float = READ_BUDGET_MS
     grace_ms: float = GRACE_MS
+    patience: float = PATIENCE
+    """The share of a window's rest after which another event does the work of a claim's owner."""
 
 
 async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
@@ -82,9 +103,11 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
     match decide(status, event.key.event):
         case Decision.COMPUTE:
-            return await _settle(status, event.key, event.device, ports)
+            return await _settle(status, event, ports)
         case Decision.DISCARD:
             return await discard(status, ports.store, ports.vault)
+        case Decision.OTHERS if may_complete(event):
+            return await _see_settled(status, event, ports)
         case _:
             return status
 
@@ -125,21 +148,76 @@ async def embed(key: EventKey, device: str, ports: Ports) -> ConsistentStatus | 
     return await _embed_alone(status, key, device, replace(ports, embedder=None))
 
 
-async def _settle(
-    status: ConsistentStatus, key: EventKey, device: str, ports: Ports
-) -> ConsistentStatus:
-    """Claim the turn and, if it is ours, see to it that it is settled."""
-    status = await ports.store.claim(status.turn, key.event)
-    return await _embed_alone(status, key, device, ports) if status.owner == key.event else status
+async def _settle(status: ConsistentStatus, event: Event, ports: Ports) -> ConsistentStatus:
+    """Claim the turn and, if it is ours, embed it; returns once it is settled."""
+    status = await ports.store.claim(status.turn, event.key.event)
+    if status.owner == event.key.event:
+        return await _embed_alone(status, event.key, event.device, ports)
+    return await _see_settled(status, event, ports) if may_complete(event) else status
+
+
+async def _see_settled(status: ConsistentStatus, event: Event, ports: Ports) -> ConsistentStatus:
+    """Wait until the owner of the claim has settled the turn; in vain, work in its place.
+
+        utterance, its duplicate    recorded, acknowledged ............ claims, dies
+        the last payload                           recorded, loses the claim
+
+    Nobody delivers the owner again. So an event that may have completed the trigger (the item does
+    not tell which one did) is not acknowledged before the turn is settled: by its owner, or by this
+    event with half of the window left, or closed when the window is over on every clock.
+    """
+    if status.outcome is not None or status.owner is None:  # settled, or gone
+        return status
+    waited_ms, pause_ms, tried = 0.0, LOOK_FIRST_MS, False
+    left_ms = window_of(status).left_ms(ports.clock.now_ms())
+    patience_ms = max(LOOK_FIRST_MS, left_ms * ports.patience)
+    ports.telemetry.point("waits", status.turn, event=event.key.event, owner=status.owner)
+    for _ in range(LOOKS_MAX):
+        if status.outcome is not None or status.owner is None:
+            return status
+        if waited_ms >= patience_ms and not tried:
+            tried = True
+            owner = EventKey(status.turn, status.owner)
+            facts = {"event": event.key.event, "owner": status.owner}
+            ports.telemetry.point("takes over", status.turn, **facts)
+            status = await _embed_alone(status, owner, event.device, ports, in_its_place=True)
+            continue
+        left_ms = window_of(status).at_ms + CLOCK_SKEW_MS_MAX - ports.clock.now_ms()
+        if left_ms <= 0.0:
+            return await _miss(status, ports)
+        sleep_ms = max(LOOK_FIRST_MS, min(pause_ms, left_ms))
+        await asyncio.sleep(ports.clock.timer_s(sleep_ms))
+        waited_ms, pause_ms = waited_ms + sleep_ms, pause_ms * 2.0
+        seen = await ports.store.read(status.turn)
+        if seen is None:  # expired: it can only be closed
+            return await _miss(status, ports)
+        status = seen
+    raise StoreUnavailable(
+        "another event owns the claim and has not settled it; deliver this again"
+    )
+
+
+async def _miss(status: ConsistentStatus, ports: Ports) -> ConsistentStatus:
+    """Close a turn in the name of its owner."""
+    return await discard(
+        status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=status.owner
+    )
 
 
 async def _embed_alone(
-    status: ConsistentStatus, key: EventKey, device: str, ports: Ports
+    status: ConsistentStatus,
+    key: EventKey,
+    device: str,
+    ports: Ports,
+    *,
+    in_its_place: bool = False,
 ) -> ConsistentStatus:
     """Embed a turn that `key` owns, unless that is done or under way.
 
     Cancelled (Ctrl-C, a Lambda that ends) it settles nothing: the event is not acknowledged, and
-    its redelivery owns the claim and goes on.
+    its redelivery owns the claim and goes on. Nor does one that works `in_its_place` and fails: the
+    owner may be at work, and succeed. What it has stored is left to TTL, for its own settle may
+    still be on the way.
     """
     async with ports.windows.alone(status.turn) as waited:
         if waited:  # for an earlier delivery of this event, which may have failed
@@ -157,11 +235,11 @@ async def _embed_alone(
                 else:
                     settled = await _embed_elsewhere(status, key, device, ports.embedder, ports)
         except Exception as error:  # late, or the model failed in whatever way: plain stands
+            if in_its_place:
+                return await ports.store.read(status.turn) or status
             ports.telemetry.point("missed", status.turn, cause=type(error).__name__)
             # Where the answer to a settle was lost, this finds the turn embedded and stops.
-            settled = await discard(
-                status, ports.store, ports.vault, outcome=Outcome.MISSED, owner=key.event
-            )
+            settled = await _miss(status, ports)
         if ports.embedder is None and ref not in settled.refs:  # missed, or another was faster
             await ports.vault.delete(status.turn, [ref])
         ports.telemetry.point("settled", status.turn, outcome=str(settled.outcome))

@@ -12,6 +12,7 @@ from typing import Final
 
 from ctxasr.events import (
     ConsistentStatus,
+    Event,
     ExpectSpeech,
     Outcome,
     PayloadKind,
@@ -43,6 +44,11 @@ def decide(status: ConsistentStatus, event_id: str) -> Decision:
         return Decision.COMPUTE if is_complete(status) else Decision.WAIT
     ended = status.mark(RequestProcessingCompleted.full_name) is not None
     return Decision.DISCARD if ended else Decision.WAIT
+
+
+def may_complete(event: Event) -> bool:
+    """Whether a trigger may have waited for this event: a payload's, or the expect-speech."""
+    return event.payload is not None or event.mark.name == ExpectSpeech.full_name
 
 
 def expects_speech(status: ConsistentStatus) -> bool:

@@ -6,14 +6,20 @@
 (* Each event has one recorder. A step is one operation of a store with    *)
 (* its answer (Do), an operation whose answer is lost so that the adapter  *)
 (* will repeat it (Lose), the death of the recorder's node, after which    *)
-(* the event is delivered again to a fresh one (Crash), or a context that  *)
-(* is late or fails (Fail).                                                *)
+(* the event is delivered again to a fresh one unless it is acknowledged   *)
+(* (Crash), a context that is late or fails (Fail), another delivery of an *)
+(* event that is acknowledged (Again), or the end of the patience of one   *)
+(* who awaits an owner that is at work (Hurry).                            *)
+(*                                                                         *)
+(* Who may have completed the trigger and finds the turn claimed by        *)
+(* another awaits its settlement. If the owner does not come again, or is  *)
+(* too slow, it works in the owner's place.                                *)
 (*                                                                         *)
 (* ctxasr/sim/exploration/claim_model.py is this module in Python: the same variables, *)
 (* actions, invariants and properties, by the same names; the tests hold   *)
 (* both together and run that one to its end. TLC is not part of the       *)
 (* project, and no test runs it. By hand, TLC 2.15 with claim.cfg found    *)
-(* 169,862 distinct states and no error, as many as the Python model has.  *)
+(* 882,847 distinct states and no error, as many as the Python model has.  *)
 (* The project's README says how to run it again.                          *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
@@ -26,7 +32,9 @@ CONSTANTS
     Closes,      \* the event that ends the request
     Nobody,      \* no owner
     CrashesMax,
-    LossesMax
+    LossesMax,
+    DuplicatesMax,
+    HurriesMax
 
 ASSUME /\ Payloads \subseteq Events
        /\ Needed \subseteq Events
@@ -37,6 +45,7 @@ VARIABLES
     pc,          \* what each recorder does next
     delivery,    \* how often each event was delivered before
     seen,        \* the references that a recorder's settle returned
+    acked,       \* events that are acknowledged
     recorded,    \* events in the status item
     key,         \* the wrapped data key in the status item
     rows,        \* events whose payload lies in the payload table
@@ -45,23 +54,26 @@ VARIABLES
     contexts,    \* context embeddings in the payload table, by their attempt
     effective,   \* those that a settled item refers to
     crashes,
-    losses
+    losses,
+    duplicates,
+    hurries
 
-vars == <<pc, delivery, seen, recorded, key, rows, owner, outcome, contexts,
-          effective, crashes, losses>>
+vars == <<pc, delivery, seen, acked, recorded, key, rows, owner, outcome, contexts,
+          effective, crashes, losses, duplicates, hurries>>
 
-Labels == {"open", "put", "write", "claim", "embed", "store", "settle", "miss",
-           "discard", "erase", "drop", "clean", "ack", "done"}
+Labels == {"open", "put", "write", "claim", "embed", "store", "settle", "await",
+           "miss", "discard", "erase", "drop", "clean", "ack", "done"}
 Closed == {"missed", "discarded"}
 
 Start(e) == IF e \in Payloads THEN "open" ELSE "write"
 Attempt(e) == <<e, delivery[e]>>
-Acknowledged == {e \in Events : pc[e] = "done"}
+MayComplete(e) == e \in Payloads \/ e = Asks
 
 Init ==
     /\ pc = [e \in Events |-> Start(e)]
     /\ delivery = [e \in Events |-> 0]
     /\ seen = [e \in Events |-> {}]
+    /\ acked = {}
     /\ recorded = {}
     /\ key = "none"
     /\ rows = {}
@@ -71,14 +83,16 @@ Init ==
     /\ effective = {}
     /\ crashes = 0
     /\ losses = 0
+    /\ duplicates = 0
+    /\ hurries = 0
 
 ------------------------------------------------------------------------------
 (* What an operation does to the tables, whether its answer comes or not.   *)
 
-Settling(e) == pc[e] = "settle" /\ outcome = "open" /\ owner = e
+Settling(e) == pc[e] = "settle" /\ outcome = "open" /\ owner # Nobody
 GivingUp(e) ==
     /\ outcome = "open"
-    /\ \/ pc[e] = "miss" /\ owner = e
+    /\ \/ pc[e] = "miss" /\ owner # Nobody
        \/ pc[e] = "discard" /\ owner = Nobody
 
 Effect(e) ==
@@ -90,11 +104,12 @@ Effect(e) ==
                  [] pc[e] = "clean" -> rows \ {e}
                  [] OTHER -> rows
     /\ recorded' = IF pc[e] = "write" THEN recorded \cup {e} ELSE recorded
+    /\ acked' = IF pc[e] = "ack" THEN acked \cup {e} ELSE acked
     /\ owner' = IF pc[e] = "claim" /\ owner = Nobody /\ outcome = "open" THEN e
                 ELSE owner
     /\ outcome' = IF Settling(e) THEN "embedded"
                   ELSE IF ~GivingUp(e) THEN outcome
-                  ELSE IF pc[e] = "miss" THEN "missed" ELSE "discarded"
+                  ELSE IF pc[e] = "discard" THEN "discarded" ELSE "missed"
     /\ effective' = IF Settling(e) THEN effective \cup {Attempt(e)} ELSE effective
     /\ contexts' = CASE pc[e] = "store" -> contexts \cup {Attempt(e)}
                      [] pc[e] = "drop" -> contexts \ {Attempt(e)}
@@ -108,7 +123,8 @@ Effect(e) ==
 Decide(e) ==
     IF outcome' \in Closed /\ e \in Payloads THEN "clean"
     ELSE IF outcome' # "open" THEN "ack"
-    ELSE IF owner' # Nobody THEN (IF owner' = e THEN "embed" ELSE "ack")
+    ELSE IF owner' # Nobody THEN (IF owner' = e THEN "embed"
+                                  ELSE IF MayComplete(e) THEN "await" ELSE "ack")
     ELSE IF Asks \in recorded' THEN (IF Needed \subseteq recorded' THEN "claim" ELSE "ack")
     ELSE IF Closes \in recorded' THEN "discard"
     ELSE "ack"
@@ -117,7 +133,10 @@ After(e) ==
     CASE pc[e] = "open" -> IF key' = "there" THEN "put" ELSE "write"
       [] pc[e] = "put" -> "write"
       [] pc[e] = "write" -> Decide(e)
-      [] pc[e] = "claim" -> IF owner' = e /\ outcome' = "open" THEN "embed" ELSE "ack"
+      [] pc[e] = "claim" -> IF outcome' # "open" THEN "ack"
+                            ELSE IF owner' = e THEN "embed"
+                            ELSE IF MayComplete(e) THEN "await" ELSE "ack"
+      [] pc[e] = "await" -> IF outcome' = "open" THEN "embed" ELSE "ack"
       [] pc[e] = "embed" -> IF key' = "there" /\ Needed \cap Payloads \subseteq rows'
                             THEN "store" ELSE "miss"
       [] pc[e] = "store" -> "settle"
@@ -125,40 +144,62 @@ After(e) ==
       [] pc[e] = "miss" -> IF outcome' = "missed" THEN "erase"
                            ELSE IF Attempt(e) \in effective' THEN "ack" ELSE "drop"
       [] pc[e] = "discard" -> IF outcome' = "discarded" THEN "erase" ELSE "ack"
-      [] pc[e] = "erase" -> IF owner' = e THEN "drop" ELSE "ack"
+      [] pc[e] = "erase" -> IF owner' # Nobody THEN "drop" ELSE "ack"
       [] pc[e] = "ack" -> "done"
       [] OTHER -> "ack"
 
 ------------------------------------------------------------------------------
+MustWait(e) == pc[e] = "await" /\ outcome = "open" /\ pc[owner] # "done"
+
 Do(e) ==
     /\ pc[e] # "done"
+    /\ ~MustWait(e)
     /\ Effect(e)
     /\ pc' = [pc EXCEPT ![e] = After(e)]
-    /\ UNCHANGED <<delivery, crashes, losses>>
+    /\ UNCHANGED <<delivery, crashes, losses, duplicates, hurries>>
 
 Lose(e) ==
     /\ pc[e] \notin {"ack", "done"}
     /\ losses < LossesMax
     /\ Effect(e)
     /\ losses' = losses + 1
-    /\ UNCHANGED <<pc, delivery, crashes>>
+    /\ UNCHANGED <<pc, delivery, crashes, duplicates, hurries>>
 
 Crash(e) ==
     /\ pc[e] # "done"
     /\ crashes < CrashesMax
     /\ crashes' = crashes + 1
-    /\ pc' = [pc EXCEPT ![e] = Start(e)]
-    /\ delivery' = [delivery EXCEPT ![e] = @ + 1]
+    /\ pc' = [pc EXCEPT ![e] = IF e \in acked THEN "done" ELSE Start(e)]
+    /\ delivery' = [delivery EXCEPT ![e] = IF e \in acked THEN @ ELSE @ + 1]
     /\ seen' = [seen EXCEPT ![e] = {}]
-    /\ UNCHANGED <<recorded, key, rows, owner, outcome, contexts, effective, losses>>
+    /\ UNCHANGED <<acked, recorded, key, rows, owner, outcome, contexts, effective,
+                   losses, duplicates, hurries>>
 
 Fail(e) ==
     /\ pc[e] \in {"embed", "store", "settle"}
     /\ pc' = [pc EXCEPT ![e] = "miss"]
-    /\ UNCHANGED <<delivery, seen, recorded, key, rows, owner, outcome, contexts,
-                   effective, crashes, losses>>
+    /\ UNCHANGED <<delivery, seen, acked, recorded, key, rows, owner, outcome, contexts,
+                   effective, crashes, losses, duplicates, hurries>>
 
-Next == \E e \in Events : Do(e) \/ Lose(e) \/ Crash(e) \/ Fail(e)
+Again(e) ==
+    /\ pc[e] = "done"
+    /\ duplicates < DuplicatesMax
+    /\ duplicates' = duplicates + 1
+    /\ pc' = [pc EXCEPT ![e] = Start(e)]
+    /\ delivery' = [delivery EXCEPT ![e] = @ + 1]
+    /\ UNCHANGED <<seen, acked, recorded, key, rows, owner, outcome, contexts, effective,
+                   crashes, losses, hurries>>
+
+Hurry(e) ==
+    /\ MustWait(e)
+    /\ hurries < HurriesMax
+    /\ hurries' = hurries + 1
+    /\ pc' = [pc EXCEPT ![e] = "embed"]
+    /\ UNCHANGED <<delivery, seen, acked, recorded, key, rows, owner, outcome, contexts,
+                   effective, crashes, losses, duplicates>>
+
+Next == \E e \in Events :
+    Do(e) \/ Lose(e) \/ Crash(e) \/ Fail(e) \/ Again(e) \/ Hurry(e)
 
 Spec == Init /\ [][Next]_vars /\ \A e \in Events : WF_vars(Do(e))
 
@@ -167,17 +208,20 @@ Spec == Init /\ [][Next]_vars /\ \A e \in Events : WF_vars(Do(e))
 
 TypeOK ==
     /\ pc \in [Events -> Labels]
-    /\ delivery \in [Events -> 0..CrashesMax]
+    /\ delivery \in [Events -> 0..(CrashesMax + DuplicatesMax)]
     /\ seen \in [Events -> SUBSET Payloads]
+    /\ acked \subseteq Events
     /\ recorded \subseteq Events
     /\ key \in {"none", "there", "gone"}
     /\ rows \subseteq Payloads
     /\ owner \in Events \cup {Nobody}
     /\ outcome \in {"open", "embedded"} \cup Closed
-    /\ contexts \subseteq Events \X (0..CrashesMax)
-    /\ effective \subseteq Events \X (0..CrashesMax)
+    /\ contexts \subseteq Events \X (0..(CrashesMax + DuplicatesMax))
+    /\ effective \subseteq Events \X (0..(CrashesMax + DuplicatesMax))
     /\ crashes \in 0..CrashesMax
     /\ losses \in 0..LossesMax
+    /\ duplicates \in 0..DuplicatesMax
+    /\ hurries \in 0..HurriesMax
 
 (* 2 *)
 AtMostOneContext ==
@@ -185,19 +229,18 @@ AtMostOneContext ==
     /\ effective \subseteq contexts
     /\ effective # {} => key = "there"
 
-(* 3 *)
-ClaimIsRecognised == outcome = "open" => owner \notin Acknowledged
+(* 3; but a duplicate of what is acknowledged may come to own the claim *)
+ClaimIsRecognised == outcome = "open" /\ duplicates = 0 => owner \notin acked
 
 (* 1 *)
-TriggerIsAnswered ==
-    Needed \subseteq Acknowledged /\ outcome = "open" => owner \in Events \ Acknowledged
+TriggerIsAnswered == Needed \subseteq acked => outcome # "open"
 
 (* 1 *)
 CompletedIsClosed ==
-    Closes \in Acknowledged /\ Asks \notin recorded => outcome # "open"
+    Closes \in acked /\ Asks \notin recorded => outcome # "open"
 
 (* 9 *)
-AcknowledgedIsRecorded == Acknowledged \subseteq recorded
+AcknowledgedIsRecorded == acked \subseteq recorded
 
 (* 2 *)
 ClaimedIsNotDiscarded == outcome = "discarded" => owner = Nobody
@@ -210,7 +253,7 @@ PayloadBeforeEvent == key = "there" => recorded \cap Payloads \subseteq rows
 
 (* 8 *)
 NothingIsLeft ==
-    Acknowledged = Events /\ crashes = 0 =>
+    (\A e \in Events : pc[e] = "done") /\ crashes = 0 =>
         /\ contexts = effective
         /\ outcome \in Closed => rows = {}
 
@@ -231,5 +274,5 @@ RecordedForGood == [][recorded \subseteq recorded']_vars
 Settles == <>[](outcome # "open")
 
 (* 8 *)
-Acknowledges == <>[](Acknowledged = Events)
+Acknowledges == <>[](acked = Events)
 ==============================================================================

@@ -138,7 +138,8 @@ class CloudWatch:
 class _Counting:
     """An EventStore whose `settle` is counted if it brought about what it was asked for.
 
-    Another process that asks for the same at the same time counts as well: rare, and harmless.
+    A context that another process was faster with is not counted here. Another that closes the same
+    turn at the same time counts as well: rare, and harmless.
     """
 
     def __init__(self, store: EventStore, watch: CloudWatch) -> None:
@@ -157,7 +158,8 @@ class _Counting:
         ref: PayloadRef | None = None,
     ) -> ConsistentStatus:
         settled = await self._store.settle(turn, outcome, owner=owner, ref=ref)
-        if settled.outcome is outcome and turn not in self._counted:
+        own = settled.outcome is outcome and (ref is None or ref in settled.refs)
+        if own and turn not in self._counted:
             self._watch.count(OUTCOME_METRICS[outcome])
             self._counted[turn] = None
             if len(self._counted) > COUNTED_MAX:

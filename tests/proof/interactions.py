@@ -27,7 +27,7 @@ from conftest import START_MS, Encoder, recognize, record
 from ctxasr.app import Silence
 from ctxasr.context import fetch
 from ctxasr.events import Outcome, PayloadKind, PayloadRef, Record, TurnKey, to_event
-from ctxasr.pipeline import Ports
+from ctxasr.pipeline import PATIENCE, Ports
 from ctxasr.ports import ContextEncoder
 from ctxasr.store import schema
 from ctxasr.store.clients import KEY_ALIAS, Clients, Endpoint
@@ -176,7 +176,12 @@ async def set_up(opened: Clients) -> None:
 
 
 def recorder(
-    opened: Clients, process: str, *, encoder: ContextEncoder | None = None, after_ms: float = 0.0
+    opened: Clients,
+    process: str,
+    *,
+    encoder: ContextEncoder | None = None,
+    after_ms: float = 0.0,
+    patience: float = PATIENCE,
 ) -> Ports:
     """One more process over the tables, with a vault of its own."""
     clock = FixedClock(after_ms)
@@ -188,6 +193,7 @@ def recorder(
         encoder=encoder or Encoder(),
         process=process,
         payload_ttl_s=TTL_S,
+        patience=patience,
     )
 
 

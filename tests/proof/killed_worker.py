@@ -130,7 +130,8 @@ async def work(job: Job) -> None:
     turn = TurnKey(job.customer, job.interaction)
     deliveries = draw(job.seed, turn).deliveries
     async with clients(endpoint(job.url, job.kms_url), faults=killer) as opened:
-        ports = recorder(opened, job.process, encoder=MortalEncoder(killer))
+        # The clock stands still, events come one by one, and owners are dead: nobody waits long.
+        ports = recorder(opened, job.process, encoder=MortalEncoder(killer), patience=0.0)
         for number in job.order:
             await on_event(deliveries[number], ports)
             say(f"ack {deliveries[number].message.message.header.message_id}")

@@ -247,7 +247,7 @@ async def recover(
 
 
 async def deliver(records: Sequence[Record], opened: Clients, process: str) -> None:
-    ports = recorder(opened, process)
+    ports = recorder(opened, process, patience=0.0)
     for record in records:
         await on_event(record, ports)
 

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from conftest import (
+    REPLY_MS,
     START_MS,
     TTL_S,
     Encoder,
+    Hook,
+    LoopClock,
     World,
     check_gone,
     completed,
@@ -27,12 +30,14 @@ from ctxasr import windows
 from ctxasr.errors import StoreUnavailable
 from ctxasr.events import (
     ConsistentStatus,
+    EventKey,
     Outcome,
     PayloadKind,
     Record,
     TurnKey,
 )
-from ctxasr.pipeline import on_event, sweep
+from ctxasr.pipeline import LOOK_FIRST_MS, LOOKS_MAX, Ports, embed, on_event, sweep
+from ctxasr.timing import CLOCK_SKEW_MS_MAX, REPLY_MS_MAX
 from ctxasr.trigger import GRACE_MS
 
 NAMES = list(turn())
@@ -272,6 +277,186 @@ def test_a_redelivery_in_the_same_process_is_acknowledged_with_the_first(first: 
         assert (await tasks[1]).outcome is outcome, "acknowledged when settled, not before"
         assert len(world.encoder.calls) == (2 if first == "is cancelled" else 1)
         await asyncio.wait(tasks)
+
+    run(main())
+
+
+# ---------------------------------------------------------------- another's claim
+
+
+TURN = TurnKey("customer", "turn-1")
+
+
+def noting(asked: list[str]) -> Hook:
+    """A process that notes what it asks its ports for."""
+
+    async def note(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        asked.append(name)
+        return await call()
+
+    return note
+
+
+class Failing(Encoder):
+    async def encode(self, turn: Any, past: Any) -> Any:
+        raise RuntimeError
+
+
+async def claimed(world: World) -> tuple[Record, Ports]:
+    """A turn whose claim somebody else has won: the last payload and the process to give it to."""
+    records = turn()
+    last = records.pop("entities")
+    await world.deliver(list(records.values()))
+    await world.store.claim(TURN, "another")
+    return last, world.process()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.MISSED, Outcome.EMBEDDED])
+def test_who_loses_the_claim_is_acknowledged_once_the_owner_has_settled(outcome: Outcome) -> None:
+    world = World()
+
+    async def main() -> None:
+        last, ports = await claimed(world)
+        task = asyncio.create_task(on_event(last, ports))
+        await asyncio.sleep(0.2)
+        assert not task.done()
+        await world.store.settle(TURN, outcome, owner="another")
+        assert (await task).outcome is outcome
+        assert asyncio.get_running_loop().time() < 0.2 * 2, "each pause is as long as all before it"
+        assert world.encoder.calls == []
+
+    run(main())
+
+
+def test_who_waits_for_the_owner_in_vain_works_in_its_place() -> None:
+    """The owner may be an event that was acknowledged before: nobody delivers it again."""
+    world, asked = World(), list[str]()
+
+    async def main() -> None:
+        last, _ = await claimed(world)
+        status = await on_event(last, world.process(noting(asked)))
+        assert (status.outcome, status.owner) == (Outcome.EMBEDDED, "another")
+        now_ms = asyncio.get_running_loop().time() * 1_000.0
+        assert REPLY_MS / 2 <= now_ms <= REPLY_MS * 3 / 4, "half of the window is left for it"
+        assert world.encoder.calls == ["call meg"]
+        assert "meg bauer" in [phrase.text for phrase in (await world.context()).phrases]
+
+    run(main())
+    assert asked.count("read") == 7, "20, 40, 80, ... ms apart"
+
+
+def test_if_the_owner_lives_after_all_the_first_to_settle_wins() -> None:
+    world = World(encoder=Encoder(takes_ms=900))
+
+    async def main() -> None:
+        last, ports = await claimed(world)
+        waits = asyncio.create_task(on_event(last, ports))
+        await asyncio.sleep(REPLY_MS * 0.6 / 1_000)
+        own = await embed(EventKey(TURN, "another"), "", world.process())
+        other = await waits
+        assert own is not None
+        assert (own.outcome, own.refs) == (Outcome.EMBEDDED, other.refs)
+        contexts = [place for place in world.vault.rows if "context" in place[1]]
+        assert len(contexts) == 1, "what came second is deleted"
+        assert world.encoder.calls == ["call meg"] * 2
+
+    run(main())
+
+
+@pytest.mark.parametrize("encoder", [None, Failing()])
+def test_who_cannot_do_the_work_leaves_it_to_the_owner(encoder: Any) -> None:
+    """The owner is slow, and alive: another's failure must not cost the turn its context."""
+    world = World()
+
+    async def main() -> None:
+        last, ports = await claimed(world)
+        waits = asyncio.create_task(on_event(last, replace(ports, encoder=encoder)))
+        await asyncio.sleep(REPLY_MS * 0.9 / 1_000)
+        await embed(EventKey(TURN, "another"), "", world.process())
+        assert (await waits).outcome is Outcome.EMBEDDED
+        assert "meg bauer" in [phrase.text for phrase in (await world.context()).phrases]
+
+    run(main())
+
+
+@pytest.mark.parametrize("encoder", [None, Encoder(takes_ms=60_000)])
+def test_past_the_window_the_turn_is_closed(encoder: Any) -> None:
+    world = World()
+
+    async def main() -> None:
+        last, ports = await claimed(world)
+        status = await on_event(last, replace(ports, encoder=encoder))
+        assert status.outcome is Outcome.MISSED
+        now_ms = asyncio.get_running_loop().time() * 1_000.0
+        over_ms = REPLY_MS + CLOCK_SKEW_MS_MAX
+        assert over_ms <= now_ms <= over_ms + 2 * LOOK_FIRST_MS, "over on every clock"
+        await check_gone(world, Outcome.MISSED)
+
+    run(main())
+
+
+@pytest.mark.parametrize("gone", ["expires", "is forgotten"])
+def test_a_turn_that_is_gone_is_closed_and_not_made_again(gone: str) -> None:
+    world = World()
+
+    async def main() -> None:
+        last, ports = await claimed(world)
+        waits = asyncio.create_task(on_event(last, ports))
+        await asyncio.sleep(0.1)
+        if gone == "expires":
+            world.clock.skipped_ms = TTL_S * 1_000.0
+            assert (await waits).outcome is Outcome.MISSED
+            world.clock.skipped_ms = 0.0
+            await check_gone(world, Outcome.MISSED)
+        else:
+            assert await world.store.forget("customer")
+            await waits
+            assert await world.store.read(TURN) is None
+
+    run(main())
+
+
+def test_the_longest_reply_is_waited_for_in_a_few_looks() -> None:
+    world, asked = World(), list[str]()
+
+    async def main() -> None:
+        records = turn(reply_ms=int(REPLY_MS_MAX))
+        last = records.pop("entities")
+        await world.deliver(list(records.values()))
+        await world.store.claim(TURN, "another")
+        ports = replace(world.process(noting(asked)), encoder=None)
+        assert (await on_event(last, ports)).outcome is Outcome.MISSED
+
+    run(main())
+    assert asked.count("read") <= 16
+
+
+def test_a_clock_that_stands_still_does_not_make_an_event_wait_for_ever() -> None:
+    class Standing(LoopClock):
+        def now_ms(self) -> float:
+            return float(START_MS)
+
+    world, asked = World(), list[str]()
+
+    async def main() -> None:
+        last, _ = await claimed(world)
+        ports = replace(world.process(noting(asked)), encoder=None, clock=Standing())
+        with pytest.raises(StoreUnavailable, match="owns the claim and has not settled it"):
+            await on_event(last, ports)
+
+    run(main())
+    assert LOOKS_MAX - 2 <= asked.count("read") <= LOOKS_MAX
+
+
+def test_what_no_trigger_waits_for_does_not_wait_for_the_owner() -> None:
+    world = World()
+
+    async def main() -> None:
+        await claimed(world)
+        began_s = asyncio.get_running_loop().time()
+        status = await on_event(interrupted(at_ms=700), world.process())
+        assert (status.outcome, status.owner) == (None, "another")
+        assert asyncio.get_running_loop().time() == began_s
 
     run(main())
 

@@ -48,9 +48,9 @@ class Faults:
     duplicates: int = 0
 
     @property
-    def may_leave_to_sweep(self) -> bool:
-        """Whether an event may be acknowledged while another delivery of it dies with the claim."""
-        return bool(self.duplicates and (self.crashes or self.outages))
+    def may_leave_rows(self) -> bool:
+        """Whether payloads may be left to which nothing refers, by who has died or given up."""
+        return bool(self.crashes or self.outages or self.deadlines > 1)
 
     def __str__(self) -> str:
         counts = {
@@ -102,20 +102,23 @@ def _check_kept(old: ConsistentStatus, new: ConsistentStatus) -> Iterator[str]:
 
 
 def check_acknowledged(
-    turn: SmallTurn, stores: Stores, event: str, at_work: Set[str], used: Faults
+    turn: SmallTurn, stores: Stores, event: str, acknowledged: Set[str], used: Faults
 ) -> Iterator[str]:
-    """What must hold now that `event` is acknowledged; `at_work` are those whose handlers run."""
+    """What must hold now that `event` is one of those that are acknowledged.
+
+    One delivery may be acknowledged while another of the same event works on the claim.
+    """
     item = item_of(stores)
     if item is None or event not in item.marks:
         yield f"9: {event} is acknowledged and not in the item"
         return
     if item.outcome is not None:
         return
-    if item.owner is not None:
-        if item.owner not in at_work and not used.may_leave_to_sweep:
-            who = f"{item.owner} owns the claim and is not at work"
-            yield f"3: {event} is acknowledged, {who}, and the turn is not settled"
-    elif turn.needed and turn.needed <= item.marks.keys():
+    if item.owner == event and not used.duplicates:
+        yield f"3: {event} owns the claim and is acknowledged, and the turn is not settled"
+    elif turn.needed and turn.needed <= acknowledged:
+        yield f"1: {event} is acknowledged, all that the trigger needs are, and it is not settled"
+    elif item.owner is None and turn.needed and turn.needed <= item.marks.keys():
         yield f"1: {event} is acknowledged, the trigger is satisfied, and nobody has claimed"
     elif event == "completed" and "expect" not in item.marks:
         yield "1: completed is acknowledged, nothing expects speech, and the turn is not settled"
@@ -135,14 +138,14 @@ def check_quiet(turn: SmallTurn, stores: Stores, used: Faults) -> Iterator[str]:
     if "expect" in turn.events and now(stores[0].follow(TURN.customer, TOKEN)) != TURN:
         yield "7: the token does not lead to the turn"
     allowed = set(turn.outcomes)
-    if Outcome.EMBEDDED in allowed and (used.deadlines or used.outages or used.may_leave_to_sweep):
+    if Outcome.EMBEDDED in allowed and (used.deadlines or used.outages):
         allowed.add(Outcome.MISSED)
     if item.outcome is None:
         yield "1: the turn is not settled"
         return
     if item.outcome not in allowed:
         yield f"1: the turn is {item.outcome}"
-    yield from _check_rows(turn, item, stores, may_leave=bool(used.crashes or used.outages))
+    yield from _check_rows(turn, item, stores, may_leave=used.may_leave_rows)
 
 
 def _check_rows(

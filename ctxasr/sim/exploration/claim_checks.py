@@ -27,11 +27,6 @@ from ctxasr.sim.exploration.claim_model import (
 )
 
 
-def acknowledged(c: Constants, s: State) -> frozenset[str]:
-    """Events whose recorders are done."""
-    return frozenset(e for e, label in zip(c.events, s.pc, strict=True) if label == "done")
-
-
 def type_ok(c: Constants, s: State) -> bool:
     """Every variable has a value of its kind."""
     return (
@@ -39,11 +34,13 @@ def type_ok(c: Constants, s: State) -> bool:
         and s.outcome in OUTCOMES
         and s.owner in {*c.events, NOBODY}
         and s.key in {"none", "there", "gone"}
-        and s.recorded <= set(c.events)
+        and s.acked | s.recorded <= set(c.events)
         and s.rows <= c.payloads
         and {event for event, _ in s.contexts | s.effective} <= set(c.events)
         and 0 <= s.crashes <= c.crashes_max
         and 0 <= s.losses <= c.losses_max
+        and 0 <= s.duplicates <= c.duplicates_max
+        and 0 <= s.hurries <= c.hurries_max
     )
 
 
@@ -54,25 +51,25 @@ def at_most_one_context(c: Constants, s: State) -> bool:
 
 
 def claim_is_recognised(c: Constants, s: State) -> bool:
-    """3: nobody is acknowledged who owns the claim of a turn that is not settled."""
-    return s.outcome != "open" or s.owner not in acknowledged(c, s)
+    """3: nobody is acknowledged who owns the claim of a turn that is not settled; but a duplicate
+    of what is acknowledged may come to own it."""
+    return s.outcome != "open" or s.owner not in s.acked or s.duplicates > 0
 
 
 def trigger_is_answered(c: Constants, s: State) -> bool:
-    """1: once the acknowledged events satisfy the trigger, the turn is settled or being settled."""
-    done = acknowledged(c, s)
-    return not c.needed <= done or s.outcome != "open" or s.owner not in {*done, NOBODY}
+    """1: once the acknowledged events satisfy the trigger, the turn is settled."""
+    return not c.needed <= s.acked or s.outcome != "open"
 
 
 def completed_is_closed(c: Constants, s: State) -> bool:
     """1: a completed turn in which nothing expects speech is settled."""
-    waits = c.closes in acknowledged(c, s) and c.asks not in s.recorded
+    waits = c.closes in s.acked and c.asks not in s.recorded
     return not waits or s.outcome != "open"
 
 
 def acknowledged_is_recorded(c: Constants, s: State) -> bool:
     """9: an acknowledged event is in the item."""
-    return acknowledged(c, s) <= s.recorded
+    return s.acked <= s.recorded
 
 
 def claimed_is_not_discarded(c: Constants, s: State) -> bool:
@@ -91,8 +88,9 @@ def payload_before_event(c: Constants, s: State) -> bool:
 
 
 def nothing_is_left(c: Constants, s: State) -> bool:
-    """8: after a close without crashes no payload and no context is there."""
-    ended = len(acknowledged(c, s)) == len(c.events) and s.crashes == 0
+    """8: when all are done and none has crashed, no payload of a closed turn is there, and no
+    context but the one that took effect."""
+    ended = set(s.pc) == {"done"} and s.crashes == 0
     closed = s.outcome in CLOSED
     return not ended or (s.contexts == s.effective and not (closed and s.rows))
 
@@ -143,7 +141,7 @@ def settles(c: Constants, s: State) -> bool:
 
 def acknowledges(c: Constants, s: State) -> bool:
     """8: every event is acknowledged."""
-    return len(acknowledged(c, s)) == len(c.events)
+    return len(s.acked) == len(c.events)
 
 
 LIVENESS: Final[Mapping[str, Invariant]] = {"Settles": settles, "Acknowledges": acknowledges}

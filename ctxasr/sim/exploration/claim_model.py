@@ -3,11 +3,13 @@
 State variables and actions have the names that they have in the module; a test reads the module and
 holds both together. Each event has one recorder that goes through
 
-    open  put  write | claim  embed  store  settle | miss  discard  erase | drop  clean | ack  done
+    open put write | claim await embed store settle | miss discard erase | drop clean | ack done
 
 where one step is one operation of a store together with its answer (`Do`), or an operation whose
 answer is lost, so that it will be repeated (`Lose`), or the death of the recorder's node, after
-which its event is delivered again (`Crash`), or a context that is late or fails (`Fail`).
+which its event is delivered again unless it is acknowledged (`Crash`), or a context that is late or
+fails (`Fail`), or another delivery of an event that is acknowledged (`Again`), or the end of the
+patience of one who awaits an owner that is at work (`Hurry`).
 `ctxasr.sim.exploration.claim_checks` runs it to its end.
 """
 
@@ -24,8 +26,11 @@ START_OF_PAYLOAD: Final = "open"
 START: Final = "write"
 CLOSED: Final = frozenset({"missed", "discarded"})
 LABELS: Final = frozenset(
-    "open put write claim embed store settle miss discard erase drop clean ack done".split()
+    "open put write claim await embed store settle miss discard erase drop clean ack done".split()
 )
+THEN: Final = {"put": "write", "store": "settle", "drop": "ack", "clean": "ack", "ack": "done"}
+"""What follows whatever the answer is."""
+
 OUTCOMES: Final = frozenset({"open", "embedded", "missed", "discarded"})
 
 
@@ -44,6 +49,8 @@ class Constants:
     closes: str
     crashes_max: int = 2
     losses_max: int = 2
+    duplicates_max: int = 1
+    hurries_max: int = 0
 
     def start(self, event: str) -> str:
         """Where its recorder begins."""
@@ -75,6 +82,7 @@ class State(NamedTuple):
     pc: tuple[str, ...]
     delivery: tuple[int, ...]
     seen: tuple[frozenset[str], ...]
+    acked: frozenset[str]
     recorded: frozenset[str]
     key: str
     rows: frozenset[str]
@@ -84,10 +92,12 @@ class State(NamedTuple):
     effective: frozenset[tuple[str, int]]
     crashes: int
     losses: int
+    duplicates: int
+    hurries: int
 
 
 class Model:
-    """The actions. `Do`, `Lose`, `Crash` and `Fail` are named as in the module."""
+    """The actions, named as in the module."""
 
     def __init__(self, constants: Constants) -> None:
         self.constants = constants
@@ -99,6 +109,7 @@ class Model:
             pc=tuple(self.constants.start(event) for event in events),
             delivery=(0,) * len(events),
             seen=(frozenset(),) * len(events),
+            acked=frozenset(),
             recorded=frozenset(),
             key="none",
             rows=frozenset(),
@@ -108,6 +119,8 @@ class Model:
             effective=frozenset(),
             crashes=0,
             losses=0,
+            duplicates=0,
+            hurries=0,
         )
 
     def steps(self, state: State) -> Iterator[tuple[str, str, State]]:
@@ -115,15 +128,26 @@ class Model:
         for place, event in enumerate(self.constants.events):
             label = state.pc[place]
             if label == "done":
+                if state.duplicates < self.constants.duplicates_max:
+                    yield "Again", event, self.again(state, place, event)
                 continue
             done = self.effect(state, place, event)
-            yield "Do", event, at(done, place, self.after(done, place, event))
+            if not self.must_wait(state, label):
+                yield "Do", event, at(done, place, self.after(done, place, event))
+            elif state.hurries < self.constants.hurries_max:
+                yield "Hurry", event, at(state, place, "embed")._replace(hurries=state.hurries + 1)
             if label != "ack" and state.losses < self.constants.losses_max:
                 yield "Lose", event, done._replace(losses=state.losses + 1)
             if state.crashes < self.constants.crashes_max:
                 yield "Crash", event, self.crash(state, place, event)
             if label in ("embed", "store", "settle"):
                 yield "Fail", event, at(state, place, "miss")
+
+    def must_wait(self, s: State, label: str) -> bool:
+        """Whether a recorder awaits an owner that is at work."""
+        if label != "await" or s.outcome != "open":
+            return False
+        return s.pc[self.constants.events.index(s.owner)] != "done"
 
     def effect(self, s: State, place: int, event: str) -> State:
         """What the operation of a recorder does to the tables, whether its answer comes or not."""
@@ -138,13 +162,13 @@ class Model:
             return s._replace(owner=event)
         if label == "store":
             return s._replace(contexts=s.contexts | {attempt})
-        if label == "settle" and s.outcome == "open" and s.owner == event:
+        if label == "settle" and s.outcome == "open" and s.owner != NOBODY:
             return s._replace(outcome="embedded", effective=s.effective | {attempt})
         if label in ("miss", "discard"):
-            entitled = s.owner == (event if label == "miss" else NOBODY)
+            entitled = (s.owner == NOBODY) == (label == "discard")
             refs = put(s.seen, place, s.recorded & self.constants.payloads)
             if s.outcome == "open" and entitled:
-                outcome = "missed" if label == "miss" else "discarded"
+                outcome = "discarded" if label == "discard" else "missed"
                 return s._replace(seen=refs, outcome=outcome, key="gone")
             return s._replace(seen=refs)
         if label == "erase":
@@ -153,6 +177,8 @@ class Model:
             return s._replace(contexts=s.contexts - {attempt})
         if label == "clean":
             return s._replace(rows=s.rows - {event})
+        if label == "ack":
+            return s._replace(acked=s.acked | {event})
         return s
 
     def after(self, s: State, place: int, event: str) -> str:
@@ -160,28 +186,28 @@ class Model:
         label, attempt = s.pc[place], (event, s.delivery[place])
         if label == "open":
             return "put" if s.key == "there" else "write"
-        if label == "put":
-            return "write"
+        if label in THEN:
+            return THEN[label]
         if label == "write":
             return self.decide(s, event)
         if label == "claim":
-            return "embed" if s.owner == event and s.outcome == "open" else "ack"
+            if s.outcome != "open":
+                return "ack"
+            return "embed" if s.owner == event else self.waits(event)
+        if label == "await":
+            return "embed" if s.outcome == "open" else "ack"
         if label == "embed":
             readable = (
                 s.key == "there" and self.constants.needed & self.constants.payloads <= s.rows
             )
             return "store" if readable else "miss"
-        if label == "store":
-            return "settle"
         if label == "settle":
             return "ack" if attempt in s.effective else "drop"
         if label == "miss":
             return "erase" if s.outcome == "missed" else "ack" if attempt in s.effective else "drop"
         if label == "discard":
             return "erase" if s.outcome == "discarded" else "ack"
-        if label == "erase":
-            return "drop" if s.owner == event else "ack"
-        return "done" if label == "ack" else "ack"
+        return "ack" if s.owner == NOBODY else "drop"  # erase
 
     def decide(self, s: State, event: str) -> str:
         """The item that a write returns, and what is to be done about it: `ctxasr.trigger`."""
@@ -190,17 +216,28 @@ class Model:
         if s.outcome != "open":
             return "ack"
         if s.owner != NOBODY:
-            return "embed" if s.owner == event else "ack"
+            return "embed" if s.owner == event else self.waits(event)
         if self.constants.asks in s.recorded:
             return "claim" if self.constants.needed <= s.recorded else "ack"
         return "discard" if self.constants.closes in s.recorded else "ack"
 
+    def waits(self, event: str) -> str:
+        """What becomes of an event that finds the turn claimed by another."""
+        return "await" if event in self.constants.payloads | {self.constants.asks} else "ack"
+
     def crash(self, s: State, place: int, event: str) -> State:
-        """The node dies with all that it knew; its event is delivered to a fresh one."""
+        """The node dies with all that it knew; what is not acknowledged comes to a fresh one."""
+        dead = s._replace(seen=put(s.seen, place, frozenset[str]()), crashes=s.crashes + 1)
+        return at(dead, place, "done") if event in s.acked else self.deliver(dead, place, event)
+
+    def again(self, s: State, place: int, event: str) -> State:
+        """An event that is acknowledged is delivered once more."""
+        return self.deliver(s._replace(duplicates=s.duplicates + 1), place, event)
+
+    def deliver(self, s: State, place: int, event: str) -> State:
+        """Its recorder begins anew."""
         return at(s, place, self.constants.start(event))._replace(
             delivery=put(s.delivery, place, s.delivery[place] + 1),
-            seen=put(s.seen, place, frozenset[str]()),
-            crashes=s.crashes + 1,
         )
 
 
@@ -214,4 +251,4 @@ def put(values: tuple[T, ...], place: int, value: T) -> tuple[T, ...]:
     return (*values[:place], value, *values[place + 1 :])
 
 
-ACTIONS: Final = ("Do", "Lose", "Crash", "Fail")
+ACTIONS: Final = ("Do", "Lose", "Crash", "Fail", "Again", "Hurry")

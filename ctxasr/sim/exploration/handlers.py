@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ctxasr.errors import StoreUnavailable
 from ctxasr.pipeline import Ports
-from ctxasr.sim.exploration.stepped import Stepped
+from ctxasr.sim.exploration.stepped import ClaimNotRecognised, Stepped
 from ctxasr.sim.exploration.tables import Refusal, Tables
 from ctxasr.sim.loop import SimulationError
 
@@ -29,14 +29,18 @@ FAILED: Final = -2
 """It has raised StoreUnavailable: its event will be delivered again."""
 
 DEADLINE: Final = (0, 0)
-"""In a history: time passed until the nearest timer."""
+"""In a history: time passed until the nearest timer, a deadline's or a sleep's."""
 
 Happened = tuple[int, int]
 """An operation's number and its answer's, or DEADLINE."""
 
 
 class Misbehaved(Exception):
-    """A handler did what none may do; the message says what."""
+    """A handler did what none may do; the message says what. `invariant` is the one it broke."""
+
+    def __init__(self, what: str, invariant: int = 8) -> None:
+        super().__init__(what)
+        self.invariant = invariant
 
 
 class Handlers:
@@ -52,6 +56,9 @@ class Handlers:
         self.pending: list[tuple[tuple[int, int], ...]] = []
         """Of each state: its open operations, by their numbers in the handler and in the tables."""
         self.has_deadline: list[bool] = []
+        """Whether operations of it are under way that a deadline ends."""
+        self.only_waits: list[bool] = []
+        """Whether it sleeps until it looks again, and asks for nothing meanwhile."""
         self.histories: list[tuple[Happened, ...]] = []
         self.runs = 0
         self._fresh: dict[tuple[int, int], int] = {}
@@ -97,7 +104,8 @@ class Handlers:
         check_waits(handler)
         number_of = self._tables.number_of
         pending = tuple((number, number_of(one)) for number, one in handler.pending.items())
-        self.has_deadline.append(handler.has_deadline)
+        self.has_deadline.append(handler.has_deadline and bool(pending))
+        self.only_waits.append(not pending)
         self.pending.append(pending)
         self.histories.append(history)
         self.actor.append(actor)
@@ -130,7 +138,8 @@ def ended(handler: Stepped) -> int:
         return DONE
     if isinstance(error, StoreUnavailable):
         return FAILED
-    raise Misbehaved(f"{handler.process} raised {type(error).__name__}") from error
+    number = 3 if isinstance(error, ClaimNotRecognised) else 8
+    raise Misbehaved(f"{handler.process} raised {type(error).__name__}", number) from error
 
 
 def check_waits(handler: Stepped) -> None:

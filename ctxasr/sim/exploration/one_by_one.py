@@ -28,11 +28,13 @@ from ctxasr.sim.exploration.turn import (
     DUPLICATE,
     EVENTUAL_READS,
     KINDS,
+    LOOK,
     LOSE,
     REFUSE,
     STALE,
     Action,
     Setting,
+    is_settled,
 )
 
 INTERLEAVINGS_MAX: Final = 1_000_000
@@ -72,9 +74,14 @@ class Interleaving:
         """What may happen next."""
         faults, used = self._setting.faults, self.used
         found: list[Choice] = []
+        only_wait = [name for name, handler in self.running.items() if not handler.pending]
+        may_look = is_settled(item_of(self.stores)) or len(only_wait) == len(self.running)
+        if may_look:
+            found += [(LOOK, process, 0, False) for process in only_wait]
         for process, handler in self.running.items():
             kinds: list[tuple[int, bool]] = [(CARRY_OUT, True)]
             late = used[3] < faults.deadlines and handler.has_deadline
+            late = late and (bool(handler.pending) or not may_look)
             if used[0] < faults.crashes:
                 found.append((CRASH, process, 0, False))
                 kinds.append((CRASH, True))
@@ -133,7 +140,7 @@ class Interleaving:
             return
         if kind == CRASH:
             handler.crash()
-        elif kind == DEADLINE_PASSES:
+        elif kind in (DEADLINE_PASSES, LOOK):
             feed(handler, DEADLINE, self._setting.tables)
         elif kind == REFUSE:
             handler.refuse(number, StoreUnavailable("the store does not answer"))

@@ -76,10 +76,7 @@ class _Loop(VirtualLoop):
 
     def __init__(self) -> None:
         super().__init__(fifo=True, steps_max=STEPS_MAX)
-        self._time_s, self._waiting = 0.0, list[_Timer]()
-
-    def time(self) -> float:
-        return self._time_s
+        self._waiting = list[_Timer]()
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
@@ -99,7 +96,7 @@ class _Loop(VirtualLoop):
         assert self.has_timer(), "there is none"
         timer = min(self._waiting, key=_Timer.when)
         self._waiting.remove(timer)
-        self._time_s = max(self._time_s, timer.when())
+        self.now_s = max(self.now_s, timer.when())
         timer.run()
 
 
@@ -121,9 +118,16 @@ class _LoopClock(StandingClock):
         return START_MS + self._loop.time() * 1_000.0
 
 
-class _Silence:
+class ClaimNotRecognised(Exception):
+    """An event waits for the owner, or works in its place, and is the owner itself."""
+
+
+class _Listener:
+    """Telemetry that hears what must not be."""
+
     def point(self, name: str, turn: TurnKey, **facts: Any) -> None:
-        pass
+        if name in ("waits", "takes over") and facts["owner"] == facts["event"]:
+            raise ClaimNotRecognised
 
     @contextmanager
     def span(self, name: str, turn: TurnKey, **facts: Any) -> Iterator[None]:
@@ -169,7 +173,7 @@ class Stepped:
             store=cast(EventStore, _Door("status", self)),
             vault=cast(PayloadVault, _VaultDoor("payload", self)),
             clock=_LoopClock(self._loop),
-            telemetry=_Silence(),
+            telemetry=_Listener(),
             process=process,
             **more,
         )
@@ -233,7 +237,10 @@ class Stepped:
         for future in list(self._futures.values()):
             future.set_exception(Crashed())
         self._loop.run_forever()
-        if self._task.done():
+        if not self._task.done():  # it sleeps
+            self._task.cancel()
+            self._loop.run_forever()
+        if self._task.done() and not self._task.cancelled():
             self._task.exception()  # seen: nobody else needs to be told
         self.close()
 

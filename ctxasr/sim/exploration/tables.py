@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from ctxasr.events import ConsistentStatus, TurnKey
@@ -72,7 +72,7 @@ def _unclaimed(stores: Stores, operation: Operation) -> Any:
     if operation.name == "claim":
         turn, owner = operation.args
         item = now(stores[0].read(turn))
-        return item if item is None or item.outcome else replace(item, owner=owner)
+        return item if item is None or item.outcome else item._replace(owner=owner)
     owner = dict(operation.options).get("owner")
     if operation.name == "settle" and owner is not None:
         now(stores[0].claim(operation.args[0], owner))
@@ -84,7 +84,7 @@ def _foreign_conflict(stores: Stores, operation: Operation) -> Any:
     if operation.name == "claim":
         item = now(stores[0].read(operation.args[0]))
         if item is not None and item.owner is not None:
-            return replace(item, owner="somebody")
+            return item._replace(owner="somebody")
     return carry_out(stores, operation)
 
 

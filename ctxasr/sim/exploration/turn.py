@@ -6,6 +6,10 @@
 A state is: the tables, which events are acknowledged, the faults that have happened, and of each
 handler that runs the answers that it got so far. By one step somebody's open operation is carried
 out and answered, or a fault happens; each step is checked, and so is each end.
+
+A handler that waits for another's claim to be settled sleeps before it looks again. It wakes up
+when the turn is settled, or when nobody else does anything any more; before that, when it loses its
+patience, which counts as a deadline that passes.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ctxasr.errors import StoreUnavailable
-from ctxasr.events import Record
+from ctxasr.events import ConsistentStatus, Record
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import ContextEncoder
 from ctxasr.sim.exploration.checks import (
@@ -37,13 +41,10 @@ EVENTUAL_READS: Final = "eventual-reads"
 GRACE_OVER_MS: Final = -1e9
 """The sweeper finds every turn's grace period over."""
 
-LAST_SWEEP: Final = "last sweep"
-"""The one that comes after the end, for turns that no event will settle any more."""
-
 CRASHES, LOST, OUTAGES, DEADLINES, DUPLICATES = range(5)
-CARRY_OUT, CRASH, LOSE, REFUSE, DEADLINE_PASSES, STALE, DUPLICATE = range(7)
+CARRY_OUT, CRASH, LOSE, REFUSE, DEADLINE_PASSES, STALE, DUPLICATE, LOOK = range(8)
 KINDS: Final = ("", "node crashes", "answer lost", "adapter gives up", "deadline passes",
-                "stale answer", "delivered once more")  # fmt: skip
+                "stale answer", "delivered once more", "looks again")  # fmt: skip
 
 Action = tuple[int, int, int, int]
 """Kind, the handler's state, the operation's number in it (0: none), and whether it is done."""
@@ -64,6 +65,7 @@ class Setting:
     tables: Tables
     handlers: Handlers
     first: State
+    before: frozenset[str]
     at_once: tuple[str, ...]
     unavailable: int
     checked: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -106,6 +108,7 @@ def prepare(
     options = {
         "encoder": None if turn.encoder_fails else encoder,
         "payload_ttl_s": TTL_S,
+        "patience": 0.0,
     }
     actors: dict[str, Start] = {name: _recorder(turn, name, handle) for name in turn.events}
     in_order = Handlers(tables, actors, options)
@@ -115,7 +118,7 @@ def prepare(
     actors = {name: actors[name] for name in at_once}
     if turn.is_swept:
         actors[SWEEPER] = _sweep
-    handlers = Handlers(tables, actors | {LAST_SWEEP: _sweep}, options)
+    handlers = Handlers(tables, actors, options)
     nodes = tuple(handlers.fresh(actor, 0) for actor in range(len(actors)))
     return Setting(
         turn=turn,
@@ -124,6 +127,7 @@ def prepare(
         tables=tables,
         handlers=handlers,
         first=(state, 0, (0,) * 5, nodes),
+        before=frozenset(before),
         at_once=tuple(actors),
         unavailable=tables.answer_number(Refusal(StoreUnavailable("the store does not answer"))),
     )
@@ -156,10 +160,15 @@ def steps_from(setting: Setting, state: State) -> Iterator[tuple[Action, State |
     """Each step that is possible, and where it leads: a state, or what it has broken."""
     at, acknowledged, used, nodes = state
     handlers, faults = setting.handlers, setting.faults
+    may_look = is_settled(setting.tables.item(at)) or all(handlers.only_waits[one] for one in nodes)
     for place, node in enumerate(nodes):
+        only_waits = handlers.only_waits[node]
+        if may_look and only_waits:
+            yield (LOOK, node, 0, 0), _go_on(setting, state, at, used, place, DEADLINE)
         if used[CRASHES] < faults.crashes:
             yield (CRASH, node, 0, 0), _crash(setting, state, at, place)
-        if used[DEADLINES] < faults.deadlines and handlers.has_deadline[node]:
+        ends = handlers.has_deadline[node] or (only_waits and not may_look)
+        if used[DEADLINES] < faults.deadlines and ends:
             late = _one_more(used, DEADLINES)
             yield (DEADLINE_PASSES, node, 0, 0), _go_on(setting, state, at, late, place, DEADLINE)
         for number, operation in handlers.pending[node]:
@@ -181,8 +190,8 @@ def _operation(
     tables, faults, node = setting.tables, setting.faults, nodes[place]
     then, answer = tables.step(at, operation)
     broken = setting.check_write(at, then)
-    if not broken and setting.contexts(then) > 1 + _deliveries(used):
-        broken = "2: more contexts are stored than deliveries can have made"
+    if not broken and setting.contexts(then) > _contexts_max(setting, used):
+        broken = "2: more contexts are stored than these faults can have made"
     if broken:
         yield (CARRY_OUT, node, number, 1), broken
         return
@@ -235,7 +244,7 @@ def _go_on(
     try:
         following = handlers.after(node, happened)
     except Misbehaved as error:
-        return f"8: {error}"
+        return f"{error.invariant}: {error}"
     if following >= 0:
         return tables, acknowledged, used, _with(nodes, place, (following,))
     actor = handlers.actor[node]
@@ -247,11 +256,21 @@ def _go_on(
     rest = _with(nodes, place, ())
     if name != SWEEPER:
         acknowledged |= 1 << actor
-        at_work = {handlers.names[handlers.actor[one]] for one in rest}
-        stores = setting.tables.stores[tables]
-        for broken in check_acknowledged(setting.turn, stores, name, at_work, Faults(*used)):
+        stores, names = setting.tables.stores[tables], _names(setting, acknowledged)
+        for broken in check_acknowledged(setting.turn, stores, name, names, Faults(*used)):
             return broken
     return tables, acknowledged, used, rest
+
+
+def is_settled(item: ConsistentStatus | None) -> bool:
+    """Whether who waits for that sees it now."""
+    return item is not None and item.outcome is not None
+
+
+def _names(setting: Setting, acknowledged: int) -> frozenset[str]:
+    """All events that are acknowledged."""
+    ones = (name for at, name in enumerate(setting.at_once) if acknowledged >> at & 1)
+    return setting.before.union(ones)
 
 
 def _again(
@@ -261,6 +280,13 @@ def _again(
     if setting.handlers.names[actor] == SWEEPER or acknowledged >> actor & 1:
         return ()
     return (setting.handlers.fresh(actor, _deliveries(used)),)
+
+
+def _contexts_max(setting: Setting, used: tuple[int, ...]) -> int:
+    """One without faults; one more for each delivery and each patience that is lost, and where an
+    owner has died all who waited for it work."""
+    others = len(setting.at_once) - 1 if used[CRASHES] or used[OUTAGES] else 0
+    return 1 + _deliveries(used) + used[DEADLINES] + others
 
 
 def _deliveries(used: tuple[int, ...]) -> int:
@@ -279,16 +305,9 @@ def _with(nodes: tuple[int, ...], place: int, put: tuple[int, ...]) -> tuple[int
 
 
 def at_end(setting: Setting, state: State) -> tuple[str, str]:
-    """How a turn in which nobody runs any more was settled, and what it has broken.
-
-    A turn that a duplicate has claimed before it died is settled by the sweep, which runs here.
-    """
+    """How a turn in which nobody runs any more was settled, and what it has broken."""
     at, used = state[0], Faults(*state[2])
-    by = ""
     item = setting.tables.item(at)
-    if item is not None and item.outcome is None and used.may_leave_to_sweep:
-        at, by = _alone(setting.handlers, setting.tables, at, LAST_SWEEP), ", by the sweep"
-        item = setting.tables.item(at)
     stores = fork(setting.tables.stores[at])  # reading opens keys, and a state must stay as it is
     broken = next(check_quiet(setting.turn, stores, used), "")
-    return f"{item and item.outcome}{by}", broken
+    return f"{item and item.outcome}", broken
