@@ -29,6 +29,8 @@ GENERIC_ANSWERS: Final = (
 )  # fmt: skip
 """They compete with the names: without them a 'no thanks' is taken for whatever sounds nearest."""
 
+_GENERIC: Final = tuple(Phrase(text, GENERIC_SIGNAL) for text in GENERIC_ANSWERS)
+
 PART_CHARS_MIN: Final = 3
 """A part shorter than this is heard everywhere."""
 
@@ -99,11 +101,7 @@ def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:
     ]
     taken = {phrase.text for phrase in phrases}
     each = float(log_priors[0]) - float(np.log(len(GENERIC_ANSWERS)))
-    weighted += [
-        BiasingPhrase(Phrase(text, GENERIC_SIGNAL), each)
-        for text in GENERIC_ANSWERS
-        if text not in taken
-    ]
+    weighted += [BiasingPhrase(one, each) for one in _GENERIC if one.text not in taken]
     return Bias(tuple(weighted))
 
 

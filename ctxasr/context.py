@@ -42,6 +42,8 @@ CONTEXT_TEXT_BYTES_MAX: Final = 100_000
 
 FORMAT_VERSION: Final = 2
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)  # escapes would be longer
+
 HALF_MAX: Final = 65_504.0
 """The largest 16-bit float: phrase rows are stored as such."""
 
@@ -177,6 +179,9 @@ async def extend(
 
 def within_limits(phrases: list[Phrase]) -> list[Phrase]:
     """The first of them, as many as CONTEXT_PHRASES_MAX and CONTEXT_TEXT_BYTES_MAX allow."""
+    chars = sum(len(one.text) + len(one.signal) + len(one.kind) + 12 for one in phrases)
+    if len(phrases) <= CONTEXT_PHRASES_MAX and chars * 6 <= CONTEXT_TEXT_BYTES_MAX:
+        return phrases  # six bytes are the longest that a character becomes
     sizes = accumulate(len(_as_json([phrase])) for phrase in phrases)
     fitting = sum(size <= CONTEXT_TEXT_BYTES_MAX for size in sizes)
     return phrases[: min(fitting, CONTEXT_PHRASES_MAX)]
@@ -184,7 +189,7 @@ def within_limits(phrases: list[Phrase]) -> list[Phrase]:
 
 def _as_json(phrases: Sequence[Phrase]) -> bytes:
     names = [[phrase.text, phrase.signal, phrase.kind] for phrase in phrases]
-    return json.dumps(names, ensure_ascii=False).encode()  # escapes would be longer
+    return _JSON.encode(names).encode()
 
 
 async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:

@@ -8,6 +8,7 @@ The envelopes themselves are in `ctxasr.envelopes`; their names can be had from 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -82,24 +83,21 @@ class PayloadKind(StrEnum):
         return self in (PayloadKind.ENTITIES, PayloadKind.SCREEN, PayloadKind.SLOT)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TurnKey:
+class TurnKey(NamedTuple):
     """One interaction of one customer."""
 
     customer: str
     interaction: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EventKey:
+class EventKey(NamedTuple):
     """One event of a turn; the same over redeliveries, so it can own the claim."""
 
     turn: TurnKey
     event: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """An event as the status table holds it: name, time, and what little belongs to it.
 
     `number` is the announced service payloads of ExpectSpeech, and the duration in ms of Reply or
@@ -123,8 +121,7 @@ class Mark:
         return cls(name, int(at_ms), number, "".join(rest[1:]))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PayloadRef:
+class PayloadRef(NamedTuple):
     """Where a payload lies: kind and number within its turn."""
 
     kind: PayloadKind
@@ -165,12 +162,11 @@ class Outcome(StrEnum):
     DISCARDED = "discarded"
 
 
-@dataclass(frozen=True, slots=True)
-class TurnStatus:
+class TurnStatus(NamedTuple):
     """One item of the event-status table, from a read that may be stale."""
 
     turn: TurnKey
-    marks: dict[str, Mark]
+    marks: Mapping[str, Mark]
     refs: frozenset[PayloadRef]
     wrapped_key: bytes | None
     owner: str | None
@@ -179,17 +175,20 @@ class TurnStatus:
 
     def mark(self, name: str) -> Mark | None:
         """The earliest event of that name."""
-        found = [mark for mark in self.marks.values() if mark.name == name]
-        return min(found, key=lambda mark: mark.at_ms, default=None)
+        earliest = None
+        for mark in self.marks.values():
+            if mark.name == name and (earliest is None or mark.at_ms < earliest.at_ms):
+                earliest = mark
+        return earliest
 
 
-@dataclass(frozen=True, slots=True)
 class ConsistentStatus(TurnStatus):
     """The same from ReturnValues=ALL_NEW or a ConsistentRead: what decisions may stand on."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Event:
+
+class Event(NamedTuple):
     """A message in the words of the design: a mark for the status item, at most one payload."""
 
     key: EventKey
@@ -226,6 +225,10 @@ class TurnText:
 
     def __repr__(self) -> str:
         return f"TurnText({len(self.entities)} entities, {len(self.screen)} on screen)"
+
+
+_LINKED: Final = (ExpectSpeech, Recognize)
+"""What hands a token on, and what echoes it."""
 
 
 class _Content(NamedTuple):
@@ -265,7 +268,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
         )
         expires_at_s = record.received_at // 1000 + payload_ttl_s
         payload = Payload(turn, ref, content.texts, expires_at_s, content.label)
-    initiator = token_of(body.initiator) if isinstance(body, ExpectSpeech | Recognize) else None
+    initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None
     echoed = (initiator or "") if isinstance(body, Recognize) else ""
     mark = Mark(header.full_name, record.received_at, content.number, echoed)
     return Event(EventKey(turn, header.message_id), record.device, mark, payload, initiator)

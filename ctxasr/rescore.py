@@ -24,7 +24,7 @@ by expected errors over a list of candidates.
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -50,8 +50,11 @@ class Weights:
     prior: float
 
     def score(self, features: tuple[float, ...]) -> float:
-        weighted: list[float] = [w * x for w, x in zip(astuple(self), features, strict=True)]
-        return sum(weighted)
+        weights = (
+            self.constant, self.cost, self.relative_cost, self.gain, self.outside, self.phones,
+            self.prior,
+        )  # fmt: skip
+        return sum(w * x for w, x in zip(weights, features, strict=True))
 
 
 def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float, ...]:

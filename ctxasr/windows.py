@@ -19,6 +19,7 @@ from ctxasr.events import (
     ConsistentStatus,
     Event,
     ExpectSpeech,
+    Mark,
     Recognize,
     Reply,
     Speak,
@@ -34,21 +35,28 @@ WINDOWS_MAX: Final = 10_000
 """Compute windows open at once in one process."""
 
 
+_EXPECT, _RECOGNIZE = ExpectSpeech.full_name, Recognize.full_name
+_REPLY, _SPEAK, _STARTED = Reply.full_name, Speak.full_name, SpeechStarted.full_name
+_ENDS: Final = (SpeechFinished.full_name, SpeechInterrupted.full_name)
+
+
 def window_of(status: ConsistentStatus) -> Deadline:
     """The compute window of a turn that expects speech, on the clock of its records."""
 
-    def at(*names: str) -> float | None:
-        marks = [mark for mark in map(status.mark, names) if mark is not None]
-        return min((float(mark.at_ms) for mark in marks), default=None)
-
-    expect = at(ExpectSpeech.full_name)
-    assert expect is not None, "asked of turns that expect speech"
-    reply = status.mark(Reply.full_name) or status.mark(Speak.full_name)
+    first: dict[str, Mark] = {}
+    for mark in status.marks.values():
+        known = first.get(mark.name)
+        if known is None or mark.at_ms < known.at_ms:
+            first[mark.name] = mark
+    assert _EXPECT in first, "asked of turns that expect speech"
+    speak, reply = first.get(_SPEAK), first.get(_REPLY)
+    began, said = first.get(_STARTED) or speak, reply or speak
+    ends = [float(first[name].at_ms) for name in _ENDS if name in first]
     return compute_window(
-        expect_speech_ms=expect,
-        reply_began_ms=at(SpeechStarted.full_name) or at(Speak.full_name),
-        reply_ms=float(reply.number or 0) if reply is not None else 0.0,
-        reply_ended_ms=at(SpeechFinished.full_name, SpeechInterrupted.full_name),
+        expect_speech_ms=float(first[_EXPECT].at_ms),
+        reply_began_ms=None if began is None else float(began.at_ms),
+        reply_ms=0.0 if said is None else float(said.number or 0),
+        reply_ended_ms=min(ends, default=None),
     )
 
 
@@ -63,7 +71,9 @@ class Windows:
     """What this process embeds right now, so that a barge-in can shorten its compute window."""
 
     def __init__(self) -> None:
-        self._open: dict[TurnKey, _Window] = {}
+        self._open: dict[str, dict[TurnKey, _Window]] = {}
+        """By customer: each event of one looks at the windows of that customer alone."""
+        self._count = 0
         self._busy: dict[TurnKey, asyncio.Event] = {}
 
     @asynccontextmanager
@@ -89,28 +99,36 @@ class Windows:
         Raises:
             LimitExceeded: WINDOWS_MAX are open.
         """
-        if len(self._open) >= WINDOWS_MAX:
-            raise LimitExceeded("WINDOWS_MAX", WINDOWS_MAX, len(self._open) + 1)
+        if self._count >= WINDOWS_MAX:
+            raise LimitExceeded("WINDOWS_MAX", WINDOWS_MAX, self._count + 1)
         left_s = clock.timer_s(deadline.left_ms(clock.now_ms()))
         async with asyncio.timeout(left_s) as timeout:
-            self._open[turn] = _Window(device, deadline, timeout, clock)
+            theirs = self._open.setdefault(turn.customer, {})
+            theirs[turn] = _Window(device, deadline, timeout, clock)
+            self._count += 1
             try:
                 yield
             finally:
-                del self._open[turn]
+                self._count -= 1
+                del theirs[turn]
+                if not theirs:
+                    del self._open[turn.customer]
 
     def note(self, event: Event) -> None:
         """The reply of a turn ended, or its customer speaks again: its window ends there."""
-        turn, name = event.key.turn, event.mark.name
-        if name in (SpeechFinished.full_name, SpeechInterrupted.full_name):
-            if turn in self._open:
-                _shorten(self._open[turn], event.mark.at_ms)
-        elif name == Recognize.full_name:
-            for other, window in self._open.items():
-                theirs = (other.customer, window.device) == (turn.customer, event.device)
+        turn = event.key.turn
+        theirs = self._open.get(turn.customer)
+        if theirs is None:
+            return
+        name = event.mark.name
+        if name in _ENDS:
+            if turn in theirs:
+                _shorten(theirs[turn], event.mark.at_ms)
+        elif name == _RECOGNIZE:
+            for other, window in theirs.items():
                 # A redelivered Recognize of an earlier turn carries its old time: no barge-in.
                 later = event.mark.at_ms > window.deadline.opened_ms
-                if other != turn and theirs and later:
+                if other != turn and window.device == event.device and later:
                     _shorten(window, event.mark.at_ms)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
@@ -23,6 +23,12 @@ if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
 
 _NAMES_BYTES: Final = 60
 """The names of a turn's fixed attributes, and its expiry."""
+
+_ENTRY_BYTES: Final = 100
+"""More than the prefixes, times, numbers and kinds of one event or one reference take together."""
+
+_NAME, _TOKEN = attrgetter("name"), attrgetter("token")
+_NUMBER = attrgetter("number")
 
 
 class MemoryEventStore:
@@ -42,22 +48,22 @@ class MemoryEventStore:
     ) -> ConsistentStatus:
         item = self._opened(turn, expires_at_s)
         if item.outcome is None:
-            item = _fit(replace(item, wrapped_key=item.wrapped_key or wrapped_key))
+            item = _fit(item._replace(wrapped_key=item.wrapped_key or wrapped_key))
         return self._keep(item)
 
     async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
         schema.check_token(event.mark.token)
         item = self._opened(event.key.turn, expires_at_s)
         refs = item.refs if event.payload is None else item.refs | {event.payload.ref}
-        marks = {event.key.event: event.mark} | item.marks
-        return self._keep(_fit(replace(item, marks=marks, refs=refs)))
+        marks = {event.key.event: event.mark, **item.marks}
+        return self._keep(_fit(item._replace(marks=marks, refs=refs)))
 
     async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
         item = self._turns.get(turn)
         if item is None:
             return schema.absent(turn)
         if item.owner is None and item.outcome is None:
-            item = replace(item, owner=owner)
+            item = item._replace(owner=owner)
         return self._keep(item)
 
     async def settle(
@@ -74,7 +80,7 @@ class MemoryEventStore:
         if item.outcome is None and item.owner == owner:
             key = item.wrapped_key if outcome is Outcome.EMBEDDED else None
             refs = item.refs if ref is None else item.refs | {ref}
-            item = _fit(replace(item, outcome=outcome, wrapped_key=key, refs=refs))
+            item = _fit(item._replace(outcome=outcome, wrapped_key=key, refs=refs))
         return self._keep(item)
 
     async def read(self, turn: TurnKey) -> ConsistentStatus | None:
@@ -109,12 +115,12 @@ class MemoryEventStore:
         return len(turns) + len(links)
 
     def _opened(self, turn: TurnKey, expires_at_s: int) -> ConsistentStatus:
-        return self._turns.get(turn) or replace(schema.absent(turn), expires_at_s=expires_at_s)
+        known = self._turns.get(turn)
+        return known or ConsistentStatus(turn, {}, frozenset(), None, None, None, expires_at_s)
 
     def _keep(self, item: ConsistentStatus) -> ConsistentStatus:
-        """Store it, and hand out a copy that the caller may change."""
         self._turns[item.turn] = item
-        return replace(item, marks=dict(item.marks))
+        return item
 
     def _expired(self, expires_at_s: int) -> bool:
         return expired(expires_at_s, self._clock.now_ms())
@@ -122,6 +128,8 @@ class MemoryEventStore:
 
 def _fit(item: ConsistentStatus) -> ConsistentStatus:
     """The item, if it is not too long: DynamoDB counts names and values, in UTF-8."""
+    if _is_short(item):
+        return item
     texts = [schema.event_attribute(event) + str(mark) for event, mark in item.marks.items()]
     texts += [schema.ref_attribute(ref) + schema.payload_sort(item.turn, ref) for ref in item.refs]
     texts += [item.turn.customer, item.turn.interaction, item.owner or "", item.outcome or ""]
@@ -130,6 +138,20 @@ def _fit(item: ConsistentStatus) -> ConsistentStatus:
     if size > schema.ITEM_BYTES_MAX:
         raise LimitExceeded("ITEM_BYTES_MAX", schema.ITEM_BYTES_MAX, size, "item")
     return item
+
+
+def _is_short(item: ConsistentStatus) -> bool:
+    """Whether a count of characters shows that it fits: then nothing is written out and measured.
+
+    A character takes up to four bytes, in an escaped number three times as many.
+    """
+    marks, turn = item.marks.values(), item.turn
+    key = 4 * len(turn.interaction) + 12 * max(map(len, map(_NUMBER, item.refs)), default=0)
+    chars = sum(map(len, item.marks)) + sum(map(len, map(_NAME, marks)))
+    chars += sum(map(len, map(_TOKEN, marks))) + len(turn.customer) + len(turn.interaction)
+    chars += len(item.owner or "") + len(item.wrapped_key or b"")
+    size = 4 * chars + 2 * key * len(item.refs) + _ENTRY_BYTES * (len(marks) + len(item.refs) + 1)
+    return size <= schema.ITEM_BYTES_MAX and key + _ENTRY_BYTES <= schema.SORT_KEY_BYTES_MAX
 
 
 class MemoryVault:

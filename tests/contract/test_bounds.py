@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
@@ -26,7 +24,7 @@ answers leave keys unprocessed."""
 async def test_an_item_over_the_limit_is_named_and_changes_nothing(place: Place) -> None:
     largest = await place.store.open_key(TURN, bytes(FITS_BYTES), EXPIRES_S)
     assert largest.wrapped_key == bytes(FITS_BYTES)
-    big = replace(TURN, interaction="too long beside it")
+    big = TURN._replace(interaction="too long beside it")
     before = await place.store.record(event(event_id="e", turn=big, token="t" * 900), EXPIRES_S)
     with pytest.raises(LimitExceeded, match="ITEM_BYTES_MAX"):
         await place.store.open_key(big, bytes(ITEM_BYTES_MAX - 900), EXPIRES_S)

@@ -46,7 +46,7 @@ async def a_whole_turn(store: EventStore, vault: PayloadVault, turn: TurnKey) ->
     assert await store.turns(turn.customer) == []
     assert await vault.get(key, turn, [reply.ref]) == [reply]
     assert await vault.get_blob(key, turn, context) == b"\x00\xff"
-    return replace(done, turn=TURN, wrapped_key=None)
+    return done._replace(turn=TURN, wrapped_key=None)
 
 
 async def test_lost_answers_change_nothing(place: Place) -> None:

@@ -61,10 +61,10 @@ async def test_any_order_with_duplicates_ends_in_the_same_item(
 ) -> None:
     turn = TurnKey("customer-a", "order-" + "-".join(map(str, order)))
     for index in order:
-        key = replace(EVENTS[index].key, turn=turn)
+        key = EVENTS[index].key._replace(turn=turn)
         carried = EVENTS[index].payload
         moved = None if carried is None else replace(carried, turn=turn)
-        after = await place.store.record(replace(EVENTS[index], key=key, payload=moved), EXPIRES_S)
+        after = await place.store.record(EVENTS[index]._replace(key=key, payload=moved), EXPIRES_S)
     assert after == ConsistentStatus(
         turn,
         {known.key.event: known.mark for known in EVENTS},
@@ -78,7 +78,7 @@ async def test_hostile_names_come_back_as_they_went(place: Place) -> None:
     odd = event(event_id="e#1 ü", turn=turn, token="to ken - 7")
     carried = payload("a", turn=turn, number="7#%/é")
     await place.store.link(TurnKey("c#ü ", "asker"), "t", EXPIRES_S)
-    after = await place.store.record(replace(odd, payload=carried), EXPIRES_S)
+    after = await place.store.record(odd._replace(payload=carried), EXPIRES_S)
     assert after.marks == {"e#1 ü": Mark(odd.mark.name, NOW_S * 1000, None, "to ken - 7")}
     assert after.refs == {carried.ref}
     assert await place.store.turns("c#ü ") == [after]
@@ -111,7 +111,7 @@ async def test_a_turn_is_settled_once_and_only_by_its_owner(place: Place) -> Non
     for stranger in ("you", None):
         assert await place.store.settle(TURN, Outcome.MISSED, owner=stranger) == owned
     done = await place.store.settle(TURN, Outcome.EMBEDDED, owner="me", ref=context)
-    assert done == replace(owned, outcome=Outcome.EMBEDDED, refs=frozenset({context}))
+    assert done == owned._replace(outcome=Outcome.EMBEDDED, refs=frozenset({context}))
     assert await place.store.settle(TURN, Outcome.MISSED, owner="me") == done
     assert await place.store.claim(TURN, "you") == done
     late = await place.store.record(event(event_id="e9"), EXPIRES_S)
@@ -157,7 +157,7 @@ async def test_losers_of_the_key_race_get_the_winners_key(place: Place) -> None:
 
 async def test_links_are_followed_within_one_customer(place: Place) -> None:
     await place.store.link(TURN, "token", EXPIRES_S)
-    await place.store.link(replace(TURN, interaction="turn-2"), "token", EXPIRES_S + 60)
+    await place.store.link(TURN._replace(interaction="turn-2"), "token", EXPIRES_S + 60)
     assert await place.store.follow(TURN.customer, "token") == TURN, "the first link stands"
     assert await place.store.follow(OTHER.customer, "token") is None
     assert await place.store.follow(TURN.customer, "toke") is None
@@ -297,11 +297,11 @@ async def test_a_moved_or_redated_ciphertext_fails(place: Place, moved: str) -> 
         case "customer":
             turn = OTHER
         case "interaction":
-            turn = replace(TURN, interaction="turn-2")
+            turn = TURN._replace(interaction="turn-2")
         case "kind":
-            ref = replace(ref, kind=PayloadKind.UTTERANCE)
+            ref = ref._replace(kind=PayloadKind.UTTERANCE)
         case "number":
-            ref = replace(ref, number="2")
+            ref = ref._replace(number="2")
         case "expiry":
             expires_at_s += 86_400
     await place.rows.write(turn, ref, body, expires_at_s)

@@ -48,13 +48,15 @@ NUMBERS: Final = tuple(one.name for one in fields(Prices) if one.name not in ("a
 """The names that stand for numbers."""
 
 
-def load_prices(path: Path | None, given: Iterable[str] = ()) -> Prices:
-    """The list, changed by a file and then by texts as "read_usd_per_million=0.25".
+def load_prices(
+    path: Path | None, given: Iterable[str] = (), prices: Prices | None = None
+) -> Prices:
+    """The list (or `prices`), changed by a file and then by texts as "read_usd_per_million=0.25".
 
     Raises:
         InputError: the file cannot be read, a name is unknown, or a price is no number from 0.
     """
-    prices = Prices()
+    prices = prices or Prices()
     if path is not None:
         prices = _changed(prices, _read(path), str(path))
     for text in given:
@@ -63,6 +65,15 @@ def load_prices(path: Path | None, given: Iterable[str] = ()) -> Prices:
             raise InputError(f"--price {text}: write it as NAME=USD, for example {NUMBERS[0]}=1.25")
         prices = _changed(prices, {name.strip(): value.strip()}, "--price")
     return prices
+
+
+def prices_from(document: dict[str, Any], where: str) -> Prices:
+    """The inverse of `to_json`.
+
+    Raises:
+        InputError: as of `load_prices`.
+    """
+    return _changed(Prices(), document, where)
 
 
 def _changed(prices: Prices, values: dict[str, Any], where: str) -> Prices:

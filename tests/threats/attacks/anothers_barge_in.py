@@ -14,8 +14,8 @@ from ctxasr.events import Outcome
 
 MUTANT: Mutant = (
     "windows.py",
-    "theirs = (other.customer, window.device) == (turn.customer, event.device)",
-    "theirs = window.device == event.device",
+    "theirs = self._open.get(turn.customer)",
+    "theirs = {turn: one for some in self._open.values() for turn, one in some.items()}",
 )
 
 

@@ -6,8 +6,6 @@ Attacker: can write both tables, and asks through the service, which holds the k
 Holds against it: the expiry is part of what AES-GCM authenticates.
 """
 
-from dataclasses import replace
-
 from _lab import MINE, TTL_S, Gained, Mutant, World, carry_out, turn
 
 from ctxasr.errors import PayloadUnreadable
@@ -28,7 +26,7 @@ async def attack() -> str:
 
     later_s = 10 * TTL_S
     item = world.store._turns[here]
-    world.store._turns[here] = replace(item, expires_at_s=item.expires_at_s + later_s)
+    world.store._turns[here] = item._replace(expires_at_s=item.expires_at_s + later_s)
     for place, (body, expires_at_s) in list(world.vault.rows.items()):
         world.vault.rows[place] = (body, expires_at_s + later_s)
 
