@@ -74,6 +74,8 @@ _Abstract: Any = asyncio.AbstractEventLoop
 class VirtualLoop(_Abstract):  # type: ignore[misc]
     """`run(main)` runs a coroutine to its end; `time()` is virtual, in seconds from 0.
 
+    `now_s` is the same as an attribute, to be read only; `steps` counts callbacks.
+
     Args:
         seed: draws the order of what is ready.
         fifo: asyncio's own order; the seed is not used.
@@ -82,7 +84,7 @@ class VirtualLoop(_Abstract):  # type: ignore[misc]
 
     def __init__(self, seed: int = 0, *, fifo: bool = False, steps_max: int = STEPS_MAX) -> None:
         self.steps, self.steps_max = 0, steps_max
-        self._now_s, self._fifo = 0.0, fifo
+        self.now_s, self._fifo = 0.0, fifo
         # Neighbouring seeds shall not begin alike, so they are spread before the first step.
         self._state = (seed + 1) * _GOLDEN * _FACTOR & _MASK
         self._ready: list[Handle] | deque[Handle] = deque() if fifo else []
@@ -95,11 +97,18 @@ class VirtualLoop(_Abstract):  # type: ignore[misc]
     # ------------------------------------------------------------ time and callbacks
 
     def time(self) -> float:
-        return self._now_s
+        return self.now_s
 
     def sleep(self, delay_s: float) -> Sleep:
         """As asyncio.sleep, twice as fast; to be awaited at once, by the task that sleeps."""
-        return Sleep(self, self._now_s + delay_s)
+        when = self.now_s + delay_s
+        timer = Sleep(self, when)
+        if delay_s > 0.0:  # as push, one call less
+            self._timer_number += 1
+            heappush(self._timers, (when, self._timer_number, timer))
+        else:
+            self.push(when, timer)
+        return timer
 
     def call_soon(
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -113,21 +122,20 @@ class VirtualLoop(_Abstract):  # type: ignore[misc]
     def call_later(
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Any:
-        return self.call_at(self._now_s + delay, callback, *args, context=context)
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Any:
         handle = Handle(callback, args, context, self, when)
-        self.push(handle)
+        self.push(when, handle)
         return handle
 
-    def push(self, handle: Any) -> None:
+    def push(self, when: float, handle: Handle) -> None:
         """Put a timer where it belongs."""
         if self._closed:
             raise RuntimeError(CLOSED)
-        when = handle.when()
-        if when <= self._now_s and not self._fifo:
+        if when <= self.now_s and not self._fifo:
             self._ready.append(handle)
         else:
             self._timer_number += 1
@@ -203,35 +211,32 @@ class VirtualLoop(_Abstract):  # type: ignore[misc]
 
     def _run_drawn(self) -> None:
         """One callback after the other, drawn from those that are ready."""
-        state, ready = self._state, self._ready
+        state, ready, steps, steps_max = self._state, self._ready, self.steps, self.steps_max
         assert isinstance(ready, list)
         try:
             while not self._stopping:
                 if not ready:
                     self._advance()
-                    continue
-                if self.steps >= self.steps_max:
+                if steps >= steps_max:
                     self._exceed()
-                self.steps += 1
-                count = len(ready)
-                if count == 1:
+                steps += 1
+                if len(ready) == 1:
                     handle = ready.pop()
                 else:
                     state = state * _FACTOR + _GOLDEN & _MASK
-                    chosen = (state >> 32) * count >> 32
-                    handle = ready[chosen]
-                    ready[chosen] = ready[-1]
+                    chosen = (state >> 32) * len(ready) >> 32
+                    handle, ready[chosen] = ready[chosen], ready[-1]
                     ready.pop()
                 handle._context.run(handle._callback, *handle._args)
         finally:
-            self._state = state
+            self._state, self.steps = state, steps
 
     def _run_in_order(self) -> None:
         """As asyncio does: rounds of what was ready at their beginning, due timers last."""
         ready = self._ready
         assert isinstance(ready, deque)
         while not self._stopping:
-            if not ready or (self._timers and self._timers[0][0] <= self._now_s):
+            if not ready or (self._timers and self._timers[0][0] <= self.now_s):
                 self._advance(must=not ready)
             for _ in range(len(ready)):
                 if self.steps >= self.steps_max:
@@ -243,26 +248,26 @@ class VirtualLoop(_Abstract):  # type: ignore[misc]
         """Jump to the next instant that has a timer, and make all its timers ready."""
         timers, ready = self._timers, self._ready
         while timers:
-            when, _, handle = timers[0]
+            if not must and timers[0][0] > self.now_s:
+                return
+            when, _, handle = heappop(timers)
             if handle.is_cancelled:
-                heappop(timers)
                 self._cancelled -= 1
-            elif must or when <= self._now_s:
-                self._now_s = when = max(self._now_s, when)
-                while timers and timers[0][0] <= when:
-                    ready.append(heappop(timers)[2])
-                return
-            else:
-                return
+                continue
+            self.now_s = max(self.now_s, when)
+            ready.append(handle)
+            while timers and timers[0][0] <= self.now_s:
+                ready.append(heappop(timers)[2])
+            return
         if must:
             raise Deadlock(
-                f"nothing can wake the tasks that wait at {self._now_s:.3f} s of virtual time:\n"
+                f"nothing can wake the tasks that wait at {self.now_s:.3f} s of virtual time:\n"
                 f"{stacks(self._tasks())}"
             )
 
     def _exceed(self) -> NoReturn:
         raise StepBudgetExceeded(
-            f"more than {self.steps_max} steps by {self._now_s:.3f} s of virtual time; "
+            f"more than {self.steps_max} steps by {self.now_s:.3f} s of virtual time; "
             f"what runs:\n{stacks(self._tasks())}"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from ctxasr.sim.loop import VirtualLoop
@@ -63,39 +63,46 @@ class NumberedTask(asyncio.Task[T]):
         return self.number
 
 
+class _NoLoop:
+    """What a future asks its loop when it is made."""
+
+    def get_debug(self) -> bool:
+        return False
+
+
+_no_loop: Any = _NoLoop()
+_done: asyncio.Future[None] = asyncio.Future(loop=_no_loop)
+_done.set_result(None)
+AWAKE: Final = (_done,)
+"""What the task of a Sleep is woken with: asyncio reads a future of its own without a call."""
+
+
 class Sleep(Handle):
     """What `VirtualLoop.sleep` returns; awaited once, by a task.
 
-    A future that is its own timer: one callback where asyncio.sleep needs two.
+    A future that is its own timer: one callback where asyncio.sleep needs two. What a future must
+    have is asked for by name, so that `get_loop`, which would be called, is left out for `_loop`.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled")
+    __slots__ = ("_asyncio_future_blocking",)
 
     def __init__(self, loop: VirtualLoop, when: float) -> None:
-        self._loop, self._when, self._cancelled = loop, when, False
-        self.is_cancelled = self._asyncio_future_blocking = False
+        self._loop, self._when, self.is_cancelled = loop, when, False
+        self._asyncio_future_blocking = True  # how a task recognises what it may wait for
 
     def __await__(self) -> Generator[Any, None, None]:
-        self._asyncio_future_blocking = True  # how a task recognises what it may wait for
         yield self
-        if self._cancelled:
+        if self.is_cancelled:
             raise asyncio.CancelledError
 
-    def get_loop(self) -> VirtualLoop:
-        return self._loop
-
     def add_done_callback(self, wakeup: Callable[..., Any], *, context: Context) -> None:
-        self._callback, self._args, self._context = wakeup, (self,), context
-        self._loop.push(self)
+        # Not (self,): that would be a circle, for the collector to find.
+        self._callback, self._args, self._context = wakeup, AWAKE, context
 
     def cancel(self, msg: Any = None) -> bool:  # type: ignore[override]
         """Wake the task now; `__await__` raises."""
-        if not self._cancelled:
-            self._cancelled = True
+        if not self.is_cancelled:
             wakeup = self._callback
             super().cancel()
-            self._loop.call_soon(wakeup, self, context=self._context)
+            self._loop.call_soon(wakeup, *AWAKE, context=self._context)
         return True
-
-    def result(self) -> None:
-        """Asked by the task that wakes up."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from typing import Any, Final
 
 from ctxasr.answer import listen, on_utterance
@@ -20,22 +21,23 @@ from ctxasr.errors import CtxasrError
 from ctxasr.events import ConsistentStatus, PayloadKind, TurnKey, to_event
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import Clock, EventStore
-from ctxasr.sim.coverage import Coverage
-from ctxasr.sim.doubles import SimAligner, SimEncoder, SimTelemetry, heard
-from ctxasr.sim.evidence import Answer, Evidence, Handled, Message
-from ctxasr.sim.faults import Fault, FaultKind
-from ctxasr.sim.invariants import cannot_apply, judge
+from ctxasr.sim.fleet.measures import Measures
+from ctxasr.sim.garbage import seldom_collected
+from ctxasr.sim.judging.coverage import Coverage
+from ctxasr.sim.judging.evidence import Answer, Evidence, Handled, Message
+from ctxasr.sim.judging.invariants import cannot_apply, judge
+from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.loop import Deadlock, StepBudgetExceeded, VirtualLoop
 from ctxasr.sim.luck import Luck, kind
-from ctxasr.sim.nodes import WRONG_MS_MAX, Fleet, Node
-from ctxasr.sim.plan import START_MS, Delivery, Plan
-from ctxasr.sim.requests import Handling, NodeDown, Place
+from ctxasr.sim.plans.faults import Fault, FaultKind
+from ctxasr.sim.plans.plan import START_MS, Delivery, Plan
+from ctxasr.sim.plans.templates import ANSWER, SWEEP, place_of, record_of, template
+from ctxasr.sim.region.doubles import SimAligner, SimEncoder, SimTelemetry, heard
+from ctxasr.sim.region.nodes import WRONG_MS_MAX, Fleet, Node
+from ctxasr.sim.region.requests import Handling, NodeDown, Place
+from ctxasr.sim.region.tables import Tables, Usage
+from ctxasr.sim.region.what_if import WhatIf, ports_of
 from ctxasr.sim.runs import Run, Setting
-from ctxasr.sim.status import StatusPort
-from ctxasr.sim.tables import Tables
-from ctxasr.sim.templates import ANSWER, SWEEP, place_of, record_of, template
-from ctxasr.sim.vault import PayloadPort
-from ctxasr.sim.watch import Watch
 from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
 VISIBILITY_S: Final = 30.0
@@ -56,7 +58,8 @@ def simulate(
     plan: Plan, make_leader: Callable[[Clock], EventStore], setting: Setting | None = None
 ) -> Run:
     """Carry out a plan from an empty region to its end."""
-    return World(plan, make_leader, setting or Setting()).run()
+    with seldom_collected():
+        return World(plan, make_leader, setting or Setting()).run()
 
 
 class World:
@@ -75,7 +78,7 @@ class World:
         self._fleet = Fleet(self._loop, plan.nodes, plan.faults)
         self._tables = Tables(
             make_leader, self._loop, setting.latencies, self._watch, self.coverage,
-            seed=plan.seed, faults=plan.faults, consistent=setting.consistent, crash=self._crash,
+            seed=plan.seed, faults=plan.faults, crash=self._crash,
         )  # fmt: skip
         self._places: dict[tuple[int, str], Place] = {}
         self._models: dict[tuple[int, str], list[Fault]] = defaultdict(list)
@@ -85,7 +88,10 @@ class World:
         self._evidence = Evidence(plan, self._watch, self._tables, setting.read_budget_ms)
         self._pending = 0
         self._idle: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[Any] | None] = set()
+        self._before_probes: tuple[Measures, Usage] | None = None
+        self._context = copy_context()
+        self._tasks: dict[Handling | None, asyncio.Task[None]] = {}
+        """What runs: asyncio itself holds no task."""
 
     def run(self) -> Run:
         """To the end; what stops the program itself is a violation as well (1)."""
@@ -95,14 +101,18 @@ class World:
             loop.run(self._main())
         except (Deadlock, StepBudgetExceeded) as error:
             self._watch.violate(1, None, f"{type(error).__name__}: {error}")
+        # These two end the circles: a world's memory is free as soon as nobody holds it.
+        self._tables.on_crash = None
+        loop.set_exception_handler(_too_late)
         violations = judge(self._evidence)
         outcomes: dict[str, int] = defaultdict(int)
         for part in self._tables.partitions.values():
             for status in part.newest.values():
                 outcomes[str(status.outcome)] += 1
         return Run(
-            self._plan, violations, cannot_apply(self._evidence), self.coverage, self._watch.trace,
-            dict(sorted(outcomes.items())), loop.steps, loop.time(),
+            self._plan, violations, self._watch.counts(), cannot_apply(self._evidence),
+            self.coverage, self._watch.trace, dict(sorted(outcomes.items())),
+            loop.steps, loop.now_s, *(self._before_probes or self._measured()),
         )  # fmt: skip
 
     def _unheard(self, loop: Any, context: dict[str, Any]) -> None:
@@ -135,11 +145,17 @@ class World:
         self._pending = 1
         for delivery in self._plan.deliveries:
             self._schedule(delivery)
-        self._done()
+        self._done(None)
         await self._idle
         await self._settle_the_rest()
         if self._setting.probe:
+            self._before_probes = self._measured()
             await self._probe()
+
+    def _measured(self) -> tuple[Measures, Usage]:
+        """What the fleet's own work came to."""
+        rows_apart = self._setting.what_if is not WhatIf.SINGLE_TABLE
+        return Measures.of(self._evidence, rows_apart=rows_apart), self._tables.used
 
     def _schedule(self, delivery: Delivery) -> None:
         message = self._evidence.message(delivery)
@@ -156,17 +172,22 @@ class World:
 
     def _at(self, at_s: float, message: Message, slot: int) -> None:
         self._pending += 1
-        self._loop.call_at(at_s, self._arrive, message, slot)
+        self._loop.call_at(at_s, self._arrive, message, slot, context=self._context)
 
     def _arrive(self, message: Message, slot: int) -> None:
         node = self._fleet.at(slot)
         if node is None:
-            self._again(message, slot, self._loop.time())
-            self._done()
+            self._again(message, slot, self._loop.now_s)
+            self._done(None)
             return
-        what = message.delivery.event.rpartition(".")[2]
-        carry_out = {ANSWER: self._answer, SWEEP: self._sweep}.get(what, self._event)
-        self._tasks.add(self._loop.create_task(carry_out(message, node)))
+        handling = self._handling(message, node)
+        if message.what == ANSWER:
+            call = self._answer(message, handling)
+        elif message.what == SWEEP:
+            call = self._sweep(message, handling)
+        else:
+            call = self._event(message, handling)
+        self._tasks[handling] = self._loop.create_task(call)
 
     def _again(self, message: Message, slot: int, received_s: float) -> None:
         """Deliver once more, when the queue shows the event again."""
@@ -174,12 +195,12 @@ class World:
             self._watch.violate(1, message.turn, f"{message.delivery.event} is never acknowledged")
             return
         self.coverage.hit("redelivered")
-        at_s = max(self._loop.time() + 0.001, received_s + VISIBILITY_S)
+        at_s = max(self._loop.now_s + 0.001, received_s + VISIBILITY_S)
         self._at(at_s, message, slot + 1)
 
-    def _done(self) -> None:
+    def _done(self, handling: Handling | None) -> None:
         """A delivery is over; called last by its task."""
-        self._tasks.discard(asyncio.current_task(self._loop))
+        self._tasks.pop(handling, None)
         self._pending -= 1
         if not self._pending and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
@@ -201,16 +222,24 @@ class World:
 
     def _ports(self, handling: Handling, message: Message) -> Ports:
         node, setting, delivery = handling.node, self._setting, message.delivery
-        interaction = delivery.event.partition(".")[0]
-        slow_ms = self._slow_ms.get((delivery.customer, delivery.event), 0.0)
-        models = self._models.get((delivery.customer, interaction), ())
+        encoder, aligner = None, None  # an event is embedded, an answer is aligned
+        if message.what == ANSWER:
+            aligner = SimAligner(
+                handling, self._slow_ms.get((delivery.customer, delivery.event), 0.0)
+            )
+        else:
+            models = self._models.get((delivery.customer, message.turn.interaction), ())
+            encoder = SimEncoder(handling, delivery.customer, models)
+        store, vault = ports_of(
+            setting.what_if, handling, delivery.text_bytes, setting.context_bytes
+        )
         return Ports(
-            store=StatusPort(handling),
-            vault=PayloadPort(handling),
+            store=store,
+            vault=vault,
             clock=node.clock,
             telemetry=SimTelemetry(handling, self._watch),
-            encoder=SimEncoder(handling, delivery.customer, models),
-            aligner=SimAligner(handling, slow_ms),
+            encoder=encoder,
+            aligner=aligner,
             process=node.name,
             windows=node.windows,
             payload_ttl_s=self._plan.payload_ttl_s,
@@ -218,9 +247,8 @@ class World:
             grace_ms=setting.grace_ms,
         )
 
-    async def _event(self, message: Message, node: Node) -> None:
+    async def _event(self, message: Message, handling: Handling) -> None:
         """Record an event; acknowledge it if that succeeds on a node that lives."""
-        handling = self._handling(message, node)
         record = record_of(message.template, message.customer, message.delivery.at_ms)
         call = on_event(record, self._ports(handling, message))
         if await self._carry_out(handling, message, call) and not message.acked:
@@ -229,8 +257,7 @@ class World:
             turn = message.turn
             self._watch.acked(handling, message.template, turn, newest.get(turn))
 
-    async def _sweep(self, message: Message, node: Node) -> None:
-        handling = self._handling(message, node)
+    async def _sweep(self, message: Message, handling: Handling) -> None:
         call = sweep(message.customer, self._ports(handling, message))
         if await self._carry_out(handling, message, call):
             message.acked = True
@@ -239,7 +266,7 @@ class World:
         self, handling: Handling, message: Message, call: Coroutine[Any, Any, Any]
     ) -> bool:
         """Whether it succeeded; if not, it is tried again later."""
-        began_s, node = self._loop.time(), handling.node
+        began_s, node = self._loop.now_s, handling.node
         succeeded = False
         try:
             await call
@@ -253,31 +280,30 @@ class World:
         except BaseException:  # its own process died, or the run ends
             if not node.dead:
                 raise
-        took_s = self._loop.time() - began_s
+        took_s = self._loop.now_s - began_s
         self._evidence.handled.append(
             Handled(handling.event, handling.requests, handling.attempts, took_s)
         )
         if not succeeded and not message.acked:
             self._again(message, node.slot, began_s)
-        self._done()
+        self._done(handling)
         return succeeded
 
-    async def _answer(self, message: Message, node: Node) -> None:
+    async def _answer(self, message: Message, handling: Handling) -> None:
         """The customer answers: listen, recognise, rescore. Nobody delivers that twice."""
-        handling = self._handling(message, node)
-        ports, loop = self._ports(handling, message), self._loop
+        ports, loop, node = self._ports(handling, message), self._loop, handling.node
         delivery, place = message.delivery, place_of(message.delivery.event)
         opening = template(f"{place.interaction}.recognize", 0)
         event = to_event(record_of(opening, message.customer, delivery.at_ms), ports.payload_ttl_s)
         listening = loop.create_task(listen(event, ports))
         try:
             await loop.sleep(delivery.number / 1_000.0)
-            began_s = loop.time()
+            began_s = loop.now_s
             recognition = heard(place.dialogue, place.turn - 1)
             found = await on_utterance(listening, recognition, ports, event.key.turn)
             if not node.dead:
-                added_ms = (loop.time() - began_s) * 1_000.0
-                self._evidence.answers.append(Answer(message, found, added_ms, loop.time()))
+                added_ms = (loop.now_s - began_s) * 1_000.0
+                self._evidence.answers.append(Answer(message, found, added_ms, loop.now_s))
                 self._watch.note(handling, "answer", f"{found.context} {found.reason}")
                 if handling.looks > 1 and found.listening.context is not None:
                     self.coverage.hit("answer: settled at the second look")
@@ -287,19 +313,20 @@ class World:
         finally:
             listening.cancel()
             message.acked = True
-            self._done()
+            self._done(handling)
 
     # ------------------------------------------------------------ the end
 
     async def _settle_the_rest(self) -> None:
         """Faults have stopped: the sweep closes what no event will settle."""
-        await self._loop.sleep(max(0.0, self._tables.calm_at_s - self._loop.time()))
+        await self._loop.sleep(max(0.0, self._tables.calm_at_s - self._loop.now_s))
+        left = list(self._tables.partitions)
         for _ in range(SWEEPS_MAX):
             # Whatever expires sooner than any clock can tell is no longer the sweep's.
-            now_ms = START_MS + self._loop.time() * 1_000.0 + CLOCK_SKEW_MS_MAX + WRONG_MS_MAX
+            now_ms = START_MS + self._loop.now_s * 1_000.0 + CLOCK_SKEW_MS_MAX + WRONG_MS_MAX
             self._evidence.swept_ms = now_ms
-            parts = self._tables.partitions.items()
-            left = [customer for customer, part in parts if _unsettled(part.newest, now_ms)]
+            parts = self._tables.partitions
+            left = [customer for customer in left if _unsettled(parts[customer].newest, now_ms)]
             if not left:
                 return
             await self._loop.sleep(self._setting.grace_ms / 1_000.0)
@@ -308,7 +335,7 @@ class World:
                 self._pending += 1
                 node = self._fleet.at(0)
                 assert node is not None, "all restarts are over"
-                await self._sweep(message, node)
+                await self._sweep(message, self._handling(message, node))
 
     async def _probe(self) -> None:
         """At their expiry rows are still there, and no node may be given any of them (14).
@@ -324,7 +351,7 @@ class World:
             turn = max(left)[1]
             expires_at_s, _, ref = min(one for one in left if one[1] == turn)
             for instant_s in sorted({part.newest[turn].expires_at_s, expires_at_s}):
-                now_s = START_MS / 1_000.0 + self._loop.time()
+                now_s = START_MS / 1_000.0 + self._loop.now_s
                 await self._loop.sleep(max(0.0, instant_s - now_s) + 0.001)
                 node = min(self._fleet.nodes, key=lambda one: one.clock.now_ms())
                 await self._read_expired(customer, node, turn, ref)
@@ -332,7 +359,7 @@ class World:
     async def _read_expired(self, customer: str, node: Node, turn: TurnKey, ref: Any) -> None:
         stream = self._luck.stream(kind("probe"), node.slot)
         handling = Handling(self._tables, node, customer, "probe", stream)
-        store, vault = StatusPort(handling), PayloadPort(handling)
+        store, vault = ports_of(self._setting.what_if, handling)
         self.coverage.hit("probe: expired row still there")
         await store.read(turn)
         newest = self._tables.partition(customer).newest.get(turn)
@@ -345,6 +372,10 @@ class World:
                 await vault.get(newest.wrapped_key, turn, [ref])
         except CtxasrError:
             return
+
+
+def _too_late(loop: Any, context: dict[str, Any]) -> None:
+    """What is found while a world is cleared away: all has been judged."""
 
 
 def _unsettled(newest: dict[TurnKey, ConsistentStatus], now_ms: float) -> bool:

@@ -12,11 +12,11 @@ import json
 import sys
 from typing import Any
 
-from ctxasr.sim.draw import PROFILES, Shape, draw
-from ctxasr.sim.plan import Plan
+from ctxasr.sim.judging.watch import Violation
+from ctxasr.sim.plans.draw import PROFILES, Shape, draw
+from ctxasr.sim.plans.plan import Plan
+from ctxasr.sim.plans.shrink import shrink
 from ctxasr.sim.runs import Setting
-from ctxasr.sim.shrink import shrink
-from ctxasr.sim.watch import Violation
 from ctxasr.sim.world import simulate
 from ctxasr.store.memory import MemoryEventStore
 

@@ -56,24 +56,24 @@ MUTANTS: Final = (
     ),
     Mutant(
         6, "the item is read from any replica after the write",
-        "sim/status.py",
-        "return written if self._tables.consistent else self._look(written, turn)",
-        "return self._look(written, turn)",
+        "sim/region/what_if.py",
+        "return StatusPort(handling), vault",
+        "return Eventual(handling), vault",
         20,
     ),
     Mutant(
         7, "a payload that comes after the claim is not noted",
         "store/memory.py",
-        "return self._keep(_fit(replace(item, marks=marks, refs=refs)))",
-        "return self._keep(replace(item, marks=marks, refs=item.refs if item.owner else refs))",
+        "return self._keep(_fit(item._replace(marks=marks, refs=refs)))",
+        "return self._keep(item._replace(marks=marks, refs=item.refs if item.owner else refs))",
         100,
     ),
     Mutant(
         8, "an event is acknowledged while its turn is embedded in the background",
         "pipeline.py",
-        "return await _settle(status, event.key, event.device, ports)",
+        "return await _settle(status, event, ports)",
         'return __import__("asyncio").ensure_future('
-        "_settle(status, event.key, event.device, ports)) and status",
+        "_settle(status, event, ports)) and status",
         200,
         "crashes",
     ),
@@ -87,9 +87,8 @@ MUTANTS: Final = (
     Mutant(
         10, "all turns of a customer hand out the same token",
         "events.py",
-        "initiator = token_of(body.initiator) "
-        "if isinstance(body, ExpectSpeech | Recognize) else None",
-        "initiator = header.namespace if isinstance(body, ExpectSpeech | Recognize) else None",
+        "initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None",
+        "initiator = header.namespace if isinstance(body, _LINKED) else None",
         100,
     ),
     Mutant(

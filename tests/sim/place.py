@@ -11,17 +11,17 @@ from typing import Any, Final
 from contract.places import HandClock, Naps, Ports, Rows
 
 from ctxasr.events import Payload, PayloadRef, TurnKey
-from ctxasr.sim.coverage import Coverage
-from ctxasr.sim.faults import Fault, FaultKind
-from ctxasr.sim.latency import Latencies
+from ctxasr.sim.judging.coverage import Coverage
+from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.loop import VirtualLoop
 from ctxasr.sim.luck import Luck
-from ctxasr.sim.nodes import Node
-from ctxasr.sim.requests import Handling, Place
-from ctxasr.sim.status import StatusPort
-from ctxasr.sim.tables import Tables
-from ctxasr.sim.vault import PayloadPort, Row
-from ctxasr.sim.watch import Watch
+from ctxasr.sim.plans.faults import Fault, FaultKind
+from ctxasr.sim.region.latency import Latencies
+from ctxasr.sim.region.nodes import Node
+from ctxasr.sim.region.requests import Handling, Place
+from ctxasr.sim.region.status import StatusPort
+from ctxasr.sim.region.tables import Tables
+from ctxasr.sim.region.vault import PayloadPort, Row
 from ctxasr.store.faults import Fault as WireFault
 from ctxasr.store.faults import FaultPlan
 from ctxasr.store.memory import MemoryEventStore

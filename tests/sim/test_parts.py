@@ -13,20 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxasr.errors import StoreUnavailable
-from ctxasr.sim import requests, vault
-from ctxasr.sim.buckets import RCU_PER_S, WCU_PER_S, Bucket, read_units, write_units
-from ctxasr.sim.coverage import BRANCHES, Coverage
-from ctxasr.sim.faults import Fault, FaultKind
-from ctxasr.sim.latency import Latencies
+from ctxasr.sim.judging.coverage import BRANCHES, Coverage
+from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.loop import VirtualLoop
 from ctxasr.sim.luck import Luck, Stream, kind
-from ctxasr.sim.nodes import WRONG_MS_MAX, Fleet, Node, NodeClock
-from ctxasr.sim.plan import START_MS
+from ctxasr.sim.plans.faults import Fault, FaultKind
+from ctxasr.sim.plans.plan import START_MS
 from ctxasr.sim.quantiles import Quantiles
-from ctxasr.sim.replicas import FOLLOWERS, Cut, Replicas
-from ctxasr.sim.requests import Handling, NodeDown, Place
-from ctxasr.sim.tables import Tables, at_once
-from ctxasr.sim.watch import Watch
+from ctxasr.sim.region import requests, vault
+from ctxasr.sim.region.buckets import RCU_PER_S, WCU_PER_S, Bucket, read_units, write_units
+from ctxasr.sim.region.latency import Latencies
+from ctxasr.sim.region.nodes import WRONG_MS_MAX, Fleet, Node, NodeClock
+from ctxasr.sim.region.replicas import FOLLOWERS, Cut, Replicas
+from ctxasr.sim.region.requests import Handling, NodeDown, Place
+from ctxasr.sim.region.tables import Tables, at_once
 from ctxasr.store import caller, clients, schema
 from ctxasr.store import vault as real_vault
 from ctxasr.store.memory import MemoryEventStore
@@ -283,6 +283,19 @@ def test_a_load_spike_throttles_until_it_is_over() -> None:
     loop.run(main())
     assert one.tables.throttled >= 1
     assert loop.time() > 0.03
+
+
+def test_what_is_throttled_has_no_more_attempts_than_any_other_request() -> None:
+    loop = VirtualLoop()
+    one = handling(loop, of_tables=(Fault(FaultKind.LOAD_SPIKE, ms=60_000.0),))
+    bucket = one.tables.partition("c0").writes
+
+    async def main() -> None:
+        with pytest.raises(StoreUnavailable):
+            await one.request("record", Quantiles.always(5.0), lambda: one.tables.charge(bucket, 1))
+
+    loop.run(main())
+    assert (one.attempts, one.tables.throttled) == (requests.ATTEMPTS_MAX, requests.ATTEMPTS_MAX)
 
 
 def test_a_node_dies_before_or_after_its_request_was_carried_out() -> None:

@@ -1,0 +1,80 @@
+"""What the invariants are judged by: messages, answers, handlers, what was seen, final tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ctxasr.answer import UtteranceResult
+from ctxasr.events import TurnKey
+from ctxasr.sim.judging.watch import Watch
+from ctxasr.sim.luck import kind
+from ctxasr.sim.plans.plan import Delivery, Plan
+from ctxasr.sim.plans.templates import ANSWER, SWEEP, Template, template
+from ctxasr.sim.region.requests import Handling
+from ctxasr.sim.region.tables import Tables
+
+
+class Message:
+    """One event in the queue, until it is acknowledged."""
+
+    __slots__ = (
+        "acked", "customer", "deliveries", "delivery", "number", "template", "turn", "what",
+    )  # fmt: skip
+
+    def __init__(self, delivery: Delivery, number: int) -> None:
+        self.delivery, self.number, self.customer = delivery, number, f"c{delivery.customer}"
+        self.acked, self.deliveries = False, 0
+        interaction, _, what = delivery.event.partition(".")
+        self.turn = TurnKey(self.customer, interaction)
+        self.what = what or interaction
+        is_event = what and what != ANSWER
+        self.template: Template = template(delivery.event, delivery.number) if is_event else _NONE
+
+
+_NONE: Template = Template(SWEEP, "", "", None, 0, None, "", None, ())  # type: ignore[arg-type]
+
+
+class Answer(NamedTuple):
+    """An answer: what came of it and what it cost, by the loop's own time."""
+
+    message: Message
+    found: UtteranceResult
+    added_ms: float
+    at_s: float
+
+
+class Handled(NamedTuple):
+    """What one handler used."""
+
+    event: str
+    requests: int
+    attempts: int
+    took_s: float
+
+
+@dataclass
+class Evidence:
+    """All that is known of a run at its end."""
+
+    plan: Plan
+    watch: Watch
+    tables: Tables
+    read_budget_ms: float
+    messages: list[Message] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    handled: list[Handled] = field(default_factory=list)
+    crashes: set[TurnKey] = field(default_factory=set)
+    swept_ms: float = 0.0
+    """When the last sweep looked, since 1970: what had expired by then it could not see."""
+
+    def message(self, delivery: Delivery) -> Message:
+        """A new message."""
+        # Its number is of its name and not of its place in the plan: lines may be deleted.
+        made = Message(delivery, kind(delivery.event))
+        self.messages.append(made)
+        return made
+
+    def crashed(self, handling: Handling) -> None:
+        """A node died over this event."""
+        self.crashes.add(TurnKey(handling.customer, handling.event.partition(".")[0]))
