@@ -2,6 +2,7 @@
 
     aws(settings)      DynamoDB and KMS at an endpoint, or under the usual AWS settings
     local(settings)    the same on a server of our own, on loopback, for as long as it is needed
+    simulated(plan)    simulated tables in virtual time, for as long as the plan lasts
 
 Everything heavy (torch, aioboto3, moto, PocketSphinx) is imported here, when it is needed.
 """
@@ -18,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ctxasr.errors import InputError
 from ctxasr.events import TurnKey, TurnText
@@ -38,6 +39,10 @@ from ctxasr.ports import (
 )
 from ctxasr.store.clients import KEY_ALIAS, Endpoint
 from ctxasr.trigger import GRACE_MS
+
+if TYPE_CHECKING:
+    from ctxasr.sim.plans.plan import Plan
+    from ctxasr.sim.runs import Run, Setting
 
 TABLE_PREFIX: Final = "ctxasr"
 """Before the names of both tables."""
@@ -257,6 +262,18 @@ async def local(
         clients(server.endpoint) as (dynamodb, kms),
     ):
         yield _compose(settings, dynamodb, kms, clock, telemetry, models or Models())
+
+
+def simulated(plan: Plan, setting: Setting | None = None) -> Run:
+    """Carry a plan out to its end, from empty tables, over the executable specification.
+
+    A plan and a setting are all that makes a simulated world: the same two give the same run. It
+    has an event loop of its own, so it is called where none is running.
+    """
+    from ctxasr.sim.world import simulate
+    from ctxasr.store.memory import MemoryEventStore
+
+    return simulate(plan, MemoryEventStore, setting)
 
 
 def _compose(

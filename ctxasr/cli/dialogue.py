@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ctxasr.cli.shared import AsJson, EndpointUrl, Paths, bar, load, options, stoppable
+from ctxasr.errors import InputError
 
 if TYPE_CHECKING:
     from ctxasr.report.live import LiveReplay
@@ -30,7 +31,7 @@ def replay(
         typer.Argument(help="Scenario files or folders; without one the packaged example."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a turn on stdout, nothing else there.")
+        bool, typer.Option("--json", help="One JSON object a turn, or plan, on stdout alone.")
     ] = False,
     no_context: Annotated[
         bool, typer.Option("--no-context", help="Compute contexts, but do not use them.")
@@ -45,9 +46,12 @@ def replay(
 ) -> None:
     """Replay scenarios end to end and show the time line of each turn.
 
-    The exit code is 0 if every expectation held, 1 if one failed, 2 for a wrong scenario.
+    Simulated scenarios (`plan` in place of `turns`) are carried out in virtual time and show their
+    steps; `--json` prints one object for each of them. The exit code is 0 if every expectation
+    and every invariant held, 1 if one failed, 2 for a wrong scenario.
 
     - `ctxasr replay scenarios/`
+    - `ctxasr replay scenarios/regressions/`
     - `ctxasr replay --json scenarios/call_meg.scenario.yaml`
     - `ctxasr replay --no-context scenarios/call_meg.scenario.yaml`
     """
@@ -55,10 +59,14 @@ def replay(
 
     checked = load(paths or [PACKAGED], show_notes=not quiet)
     plan = [(scenario.name, len(scenario.turns)) for scenario in checked.scenarios]
-    live = LiveReplay(plan, as_json=as_json, quiet=quiet)
+    names = [scenario.name for scenario in checked.simulated]
+    live = LiveReplay(plan, names, as_json=as_json, quiet=quiet)
     chosen = options(endpoint_url, speed=speed, context=not no_context)
     with stoppable(live.how_far), live:
-        asyncio.run(_replay(checked, chosen, live))
+        if checked.scenarios:  # else nothing needs a server
+            asyncio.run(_replay(checked, chosen, live))
+        if checked.simulated:
+            _carry_out(checked, live)
     live.finish()
     if not live.passed:
         raise typer.Exit(1)
@@ -73,6 +81,13 @@ async def _replay(checked: Checked, options: Options, live: LiveReplay) -> None:
             live.take(run.report)
 
 
+def _carry_out(checked: Checked, live: LiveReplay) -> None:
+    from ctxasr.scenario.carry_out import carry_out
+
+    for scenario in checked.simulated:
+        live.take_plan(carry_out(scenario))
+
+
 def evaluate(
     paths: Paths,
     as_json: AsJson = False,
@@ -81,11 +96,18 @@ def evaluate(
 ) -> None:
     """Count word errors of follow-up turns: plain, context emptied, another's, with context.
 
+    Simulated scenarios have no words, and are left out.
+
     - `ctxasr evaluate scenarios/`
     """
     checked = load(paths, show_notes=True)
-    from ctxasr.report.output import Out, print_json
+    from ctxasr.report.output import Out, print_json, say
     from ctxasr.scenario.study import evaluate_scenarios
+
+    if not checked.scenarios:
+        raise InputError("no spoken scenario among them, and only those have words to count")
+    if checked.simulated:
+        say(f"left out: {len(checked.simulated)} simulated scenarios, which have no words")
 
     with (
         stoppable(lambda: "no figures, for not all turns were replayed"),

@@ -93,8 +93,10 @@ def scenario_check(paths: Paths) -> None:
             wrong += 1
             say(str(error))
             continue
-        turns = sum(len(scenario.turns) for scenario in checked.scenarios)
-        print_text("".join([f"ok {file} ({turns} turns)\n", *(f"{n}\n" for n in checked.notes)]))
+        holds = [f"{len(spoken.turns)} turns" for spoken in checked.scenarios]
+        holds += [f"a plan of {len(one.to_plan())} lines" for one in checked.simulated]
+        found = [f"ok {file} ({', '.join(holds)})", *checked.notes]
+        print_text("".join(f"{line}\n" for line in found))
     if wrong:
         raise typer.Exit(WRONG_INPUT)
 

@@ -12,19 +12,30 @@ from typing import Self
 from rich.console import Console
 
 from ctxasr.report.output import Out, print_json
+from ctxasr.report.plan_run import PlanReport, print_plan_run, print_plan_summary
 from ctxasr.report.terminal import print_scenario, print_summary
 from ctxasr.report.trace import TurnReport
 
 
 class LiveReplay:
-    """Takes turn reports one by one. `scenarios` are (name, turns) in the order of the replay.
+    """Takes turn reports one by one, then those of plans.
 
+    `scenarios` are (name, turns) in the order of the replay, `plans` the names of simulated ones.
     `as_json` prints each turn as one line of JSON at once and nothing else on stdout; `quiet`
     prints the scenarios that failed, and the summary.
     """
 
-    def __init__(self, scenarios: Sequence[tuple[str, int]], *, as_json: bool, quiet: bool):
+    def __init__(
+        self,
+        scenarios: Sequence[tuple[str, int]],
+        plans: Sequence[str] = (),
+        *,
+        as_json: bool,
+        quiet: bool,
+    ):
         self.reports: list[TurnReport] = []
+        self.plans: list[PlanReport] = []
+        self._names = [*(name for name, _ in scenarios), *plans]
         self._scenarios, self._done = scenarios, 0
         self._as_json, self._quiet = as_json, quiet
         self._open: list[TurnReport] = []
@@ -45,7 +56,7 @@ class LiveReplay:
 
     @property
     def passed(self) -> bool:
-        return all(report.passed for report in self.reports)
+        return all(turn.passed for turn in self.reports) and all(one.passed for one in self.plans)
 
     def take(self, report: TurnReport) -> None:
         """The next turn is done."""
@@ -60,17 +71,30 @@ class LiveReplay:
             self._spinner.update(self._working_on())
             self._spinner.start()
 
+    def take_plan(self, report: PlanReport) -> None:
+        """The next simulated scenario is done."""
+        self.plans.append(report)
+        if self._as_json:
+            print_json(report.to_json())
+        elif not (report.passed and self._quiet):
+            self._spinner.stop()
+            print_plan_run(report, self._out)
+            self._spinner.start()
+        self._done += 1
+        self._spinner.update(self._working_on())
+
     def finish(self) -> None:
         """All is done."""
         if not self._as_json:
             print_summary(self.reports, self._out)
+            print_plan_summary(self.plans, self._out)
 
     def how_far(self) -> str:
         """For a replay that was stopped: print the turns of the scenario it was in, and say so."""
         self._print_open()
         turns = sum(count for _, count in self._scenarios)
         return (
-            f"{self._done} of {len(self._scenarios)} scenarios ({len(self.reports)} of {turns} "
+            f"{self._done} of {len(self._names)} scenarios ({len(self.reports)} of {turns} "
             "turns) are done, and all of it is printed"
         )
 
@@ -81,6 +105,6 @@ class LiveReplay:
         self._open = []
 
     def _working_on(self) -> str:
-        if self._done == len(self._scenarios):
+        if self._done == len(self._names):
             return "finishing"
-        return f"{self._done + 1} of {len(self._scenarios)}: {self._scenarios[self._done][0]}"
+        return f"{self._done + 1} of {len(self._names)}: {self._names[self._done]}"

@@ -1,4 +1,4 @@
-"""Spoken scenarios: their file format, and what makes, imports and replays them.
+"""Scenarios, spoken and simulated: their file format, and what makes, imports and replays them.
 
 Nothing is imported here, so that the pytest plugin costs other projects nothing.
 """

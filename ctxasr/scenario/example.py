@@ -62,8 +62,6 @@ turns:
       # lacks: [power]
       # same_as_plain: false
       # signals: [entities]
-
-plan: []                     # faults; not yet
 """
 
 

@@ -1,7 +1,7 @@
 """Scenario files on their way in: found, read and heard before anything runs.
 
     scenario_files([scenarios/])  ->  every *.scenario.yaml below it, sorted
-    load_checked(files)           ->  scenarios, and what was converted in their audio
+    load_checked(files)           ->  both forms of scenarios, and what was converted in their audio
 
 A broken file among fifty is then reported at once, not after the forty-nine others have run.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ctxasr.errors import InputError, ScenarioError
-from ctxasr.scenario.format import SUFFIX, Scenario, load_scenario
+from ctxasr.scenario.format import SUFFIX, Scenario, SimulatedScenario, load_any
 
 FILES_MAX: Final = 10_000
 """Scenario files of one command; a replay of as many takes hours."""
@@ -25,7 +25,9 @@ class Checked:
     """Scenarios whose files and audio can be read, and notes on audio that is converted."""
 
     scenarios: tuple[Scenario, ...]
+    """The spoken ones."""
     notes: tuple[str, ...]
+    simulated: tuple[SimulatedScenario, ...] = ()
 
 
 def scenario_files(paths: Sequence[Path]) -> list[Path]:
@@ -51,9 +53,11 @@ def load_checked(paths: Sequence[Path]) -> Checked:
     Raises:
         ScenarioError: a scenario or one of its sound files is wrong; names file, line and field.
     """
-    scenarios = [load_scenario(file) for file in scenario_files(paths)]
-    notes = [note for scenario in scenarios for note in _check_audio(scenario)]
-    return Checked(tuple(scenarios), tuple(notes))
+    loaded = [load_any(file) for file in scenario_files(paths)]
+    spoken = tuple(one for one in loaded if isinstance(one, Scenario))
+    simulated = tuple(one for one in loaded if isinstance(one, SimulatedScenario))
+    notes = [note for scenario in spoken for note in _check_audio(scenario)]
+    return Checked(spoken, tuple(notes), simulated)
 
 
 def _check_audio(scenario: Scenario) -> list[str]:

@@ -1,4 +1,4 @@
-"""The scenario format: what a `.scenario.yaml` file may say.
+"""A spoken scenario: what a `.scenario.yaml` file with `turns` may say.
 
     schema: 1
     turns:
@@ -9,7 +9,8 @@
         expect: {context: hit, text: bauer}
 
 The models are frozen and refuse unknown keys. Field paths count from 0, as in
-`turns.1.expect.text`. `ctxasr.scenario.format` reads the files.
+`turns.1.expect.text`. `ctxasr.scenario.format` reads the files; those with a `plan` in place of
+`turns` are `ctxasr.scenario.planned`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
 from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX
+from ctxasr.scenario.base import InFile, Strictly
 from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
     DELAY_MS_MAX,
@@ -55,34 +55,6 @@ from ctxasr.scenario.values import (
     wrong,
 )
 from ctxasr.timing import REPLY_MS_MAX, spoken_ms
-
-
-class Strictly(BaseModel):
-    """Base of the format: frozen, no unknown keys, names as they stand in the file."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-        validate_by_name=False,
-        validate_by_alias=True,
-    )
-
-    def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"{type(self).__name__}(...)"
-
-    __str__ = __repr__
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_empty_keys(cls, data: Any) -> Any:
-        """`reply:` with nothing behind it is an accident, not an absent reply."""
-        if isinstance(data, dict):
-            for key, value in data.items():
-                if value is None:
-                    raise wrong("has no value; write one or remove the key", at=str(key))
-        return data
 
 
 class Settings(Strictly):
@@ -260,31 +232,30 @@ class Turn(Strictly):
         ]
 
 
-class Scenario(Strictly):
+def _no_plan(value: Any) -> Any:
+    if value:
+        raise wrong("a file has 'turns', a spoken dialogue, or 'plan', a simulation, not both")
+    return value
+
+
+class Scenario(InFile):
     """A spoken dialogue, what happens around it, and what must come out."""
 
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
-    """Version of this format."""
-    name: Identifier = "scenario"
-    """By default the file's name."""
-    about: Annotated[str, StringConstraints(max_length=500)] = ""
-    """What the scenario shows, in a sentence."""
     seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
     """Of everything that is drawn."""
     settings: Settings = Settings()
     """What differs from a replay's usual settings."""
     turns: Annotated[tuple[Turn, ...], Field(min_length=1, max_length=TURNS_MAX)]
     """The dialogue."""
-    plan: Annotated[tuple[Any, ...], WithJsonSchema({"type": "array", "maxItems": 0})] = ()
-    """Faults; this version takes none."""
-
-    _path: Path = PrivateAttr(default=Path())
-    _lines: dict[str, int] = PrivateAttr(default_factory=dict)
+    plan: Annotated[
+        tuple[()],
+        BeforeValidator(_no_plan),
+        WithJsonSchema({"type": "array", "maxItems": 0}),
+    ] = ()
+    """Empty: a plan stands in a file of its own, without 'turns'."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.plan:
-            raise wrong("faults are not supported yet by schema version 1; remove it", at="plan.0")
         for index, turn in enumerate(self.turns):
             where = f"turns.{index}"
             expects_speech = self.expects_speech(index)
@@ -300,23 +271,6 @@ class Scenario(Strictly):
                             at=f"{where}.{field}.{place}",
                         )
         return self
-
-    @property
-    def path(self) -> Path:
-        """The file that it was loaded from."""
-        return self._path
-
-    def line_of(self, field: str) -> int:
-        """The line of a field path such as "turns.1.expect.text", or of what is around it."""
-        while field and field not in self._lines:
-            field = field.rpartition(".")[0]
-        return self._lines.get(field, 1)
-
-    def loaded_from(self, path: Path, lines: dict[str, int]) -> Scenario:
-        """The same scenario, knowing its file and lines."""
-        copy = self.model_copy()
-        copy._path, copy._lines = path, lines
-        return copy
 
     def expects_speech(self, index: int) -> bool:
         """Whether the microphone re-opens after turn `index` (from 0)."""

@@ -4,7 +4,8 @@
     pytest scenarios/call_meg.scenario.yaml
 
 A failure shows the line of the file that did not hold, what was expected and what came, and the
-scenario's time line. Only pytest is imported until a scenario runs.
+scenario's time line, or the last steps of a simulated one. Only pytest is imported until a scenario
+runs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
+    from ctxasr.report.plan_run import PlanReport
     from ctxasr.report.trace import Failure, TurnReport
+    from ctxasr.scenario.planned import SimulatedScenario
 
 SUFFIX: Final = ".scenario.yaml"
 LINES_AROUND: Final = 2
@@ -51,10 +54,24 @@ class ScenarioFailed(Exception):
         super().__init__(f"{sum(not report.passed for report in reports)} turns failed")
 
 
+class PlanFailed(Exception):
+    """A simulated scenario broke an invariant, or ended in another way than expected."""
+
+    def __init__(self, report: PlanReport) -> None:
+        self.report = report
+        super().__init__(f"{len(report.failures)} expectations failed")
+
+
 class ScenarioItem(pytest.Item):
-    """Replays one scenario."""
+    """Replays one scenario, or carries its plan out."""
 
     def runtest(self) -> None:
+        from ctxasr.scenario.format import SimulatedScenario, load_any
+
+        scenario = load_any(self.path)
+        if isinstance(scenario, SimulatedScenario):
+            self._carry_out(scenario)
+            return
         from ctxasr.scenario.replay import run_scenario
 
         reports = run_scenario(self.path)
@@ -65,6 +82,16 @@ class ScenarioItem(pytest.Item):
         self.add_report_section("call", "time line", scenario_text(reports))
         raise ScenarioFailed(reports)
 
+    def _carry_out(self, scenario: SimulatedScenario) -> None:
+        from ctxasr.scenario.carry_out import carry_out
+
+        report = carry_out(scenario)
+        if not report.passed:
+            from ctxasr.report.plan_run import plan_run_text
+
+            self.add_report_section("call", "steps", plan_run_text(report))
+            raise PlanFailed(report)
+
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from ctxasr.errors import ScenarioError
 
@@ -73,6 +100,11 @@ class ScenarioItem(pytest.Item):
             return "\n\n".join(
                 self._explain(report) for report in error.reports if not report.passed
             )
+        if isinstance(error, PlanFailed):
+            shown = [f"plan of {error.report.lines} lines, seed {error.report.seed}"]
+            for failure in error.report.failures:
+                shown += ["", *self._explain_one(failure)]
+            return "\n".join(shown)
         if isinstance(error, ScenarioError):
             shown = [str(error).replace(str(self.path), self._file())]
             if error.line is not None:

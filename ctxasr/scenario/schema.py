@@ -12,7 +12,10 @@ import json
 import sys
 from typing import Any, Final
 
+from pydantic.json_schema import models_json_schema
+
 from ctxasr.scenario.model import Scenario
+from ctxasr.scenario.planned import SimulatedScenario
 from ctxasr.scenario.values import DEFAULT_PAUSE_MS
 from ctxasr.timing import format_duration
 
@@ -22,12 +25,21 @@ MODELINE: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 
 def scenario_schema() -> dict[str, Any]:
     """The schema, its keys sorted so that it only changes with the format."""
-    schema = Scenario.model_json_schema(by_alias=True)
+    _, schema = models_json_schema(
+        [(Scenario, "validation"), (SimulatedScenario, "validation")], by_alias=True
+    )
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "ctxasr scenario"
-    for model in (schema, *schema["$defs"].values()):
-        fields = model.get("properties", {})
-        model["properties"] = {name: _tidy(field) for name, field in fields.items()}
+    schema["description"] = "A spoken dialogue (`turns`), or a simulation (`plan`)."
+    # A file of both forms is told of the first: an editor shows one row of complaints, not two.
+    schema["if"] = {"required": ["plan"], "not": {"required": ["turns"]}}
+    schema["then"] = {"$ref": "#/$defs/SimulatedScenario"}
+    schema["else"] = {"$ref": "#/$defs/Scenario"}
+    for model in schema["$defs"].values():
+        if "properties" in model:
+            model["properties"] = {
+                name: _tidy(field) for name, field in model["properties"].items()
+            }
     turn = schema["$defs"]["Turn"]["properties"]
     # a bare text is short for {text: ...}; the validator that reads it says nothing of types
     reply = {"$ref": turn["reply"].pop("$ref")}

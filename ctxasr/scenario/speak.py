@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctxasr.errors import ScenarioError
-from ctxasr.scenario.format import Scenario, load_scenario
+from ctxasr.scenario.format import Scenario, SimulatedScenario, load_any
 from ctxasr.scenario.model import User
 from ctxasr.scenario.values import DEFAULT_SNR_DB
 
@@ -28,7 +28,7 @@ class Spoken:
 
 
 def speak_scenario(path: Path | str, force: bool = False) -> list[Spoken]:
-    """Make the audio of each user step that has a voice.
+    """Make the audio of each user step that has a voice; a simulated scenario has none.
 
     Files that exist are kept, unless `force`.
 
@@ -36,7 +36,9 @@ def speak_scenario(path: Path | str, force: bool = False) -> list[Spoken]:
         ScenarioError: the scenario is wrong, or an audio path leads out of its folder.
         MissingPart: the machine lacks a voice.
     """
-    scenario = load_scenario(path, need_audio=False)
+    scenario = load_any(path, need_audio=False)
+    if isinstance(scenario, SimulatedScenario):
+        return []
     spoken = []
     for index, target in _targets(scenario):
         user = scenario.turns[index].user

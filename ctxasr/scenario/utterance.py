@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 from ctxasr.errors import ScenarioError
 from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity, TurnText
 from ctxasr.hypotheses import Recognition, Result
-from ctxasr.scenario.model import EntityList, Strictly
+from ctxasr.scenario.base import Strictly
+from ctxasr.scenario.model import EntityList
 from ctxasr.scenario.source import read_source
 from ctxasr.scenario.values import Identifier, Phrase
 from ctxasr.scenario.values import Text as Words

@@ -107,6 +107,21 @@ def test_a_failed_expectation_is_shown_with_its_line(asked: Path, command: Comma
     assert "✓ asked ─" not in quiet.out
 
 
+def test_spoken_and_simulated_scenarios_stand_in_one_report(asked: Path, command: Command) -> None:
+    (regression, *_) = sorted((ROOT / "scenarios" / "regressions").glob("*.yaml"))
+    done = command("replay", "--json", regression, asked)
+    assert (done.code, done.err) == (0, "")
+    first, second, plan = done.turns
+    assert [first["turn"], second["turn"]] == [1, 2]
+    assert (plan["passed"], plan["violations"]) == (True, [])
+    shown = command("replay", regression, asked)
+    assert shown.code == 0
+    assert shown.out.count("1 of 1 passed") == 2, "a table for each kind"
+    study = command("evaluate", regression, asked)
+    assert (study.code, "n = 1" in study.out) == (0, True)
+    assert "left out: 1 simulated scenarios" in study.err
+
+
 def test_ctrl_c_says_how_far_it_got_and_loses_nothing(asked: Path) -> None:
     endless = asked.with_name("endless.scenario.yaml")
     endless.write_text(ENDLESS)

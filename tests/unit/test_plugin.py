@@ -7,8 +7,12 @@ import sys
 
 import pytest
 
+# All that a scenario needs is loaded before pytester takes its snapshot of modules.
 import ctxasr.report.terminal
-import ctxasr.scenario.format  # noqa: F401 - loaded before pytester takes its snapshot of modules
+import ctxasr.scenario.carry_out
+import ctxasr.scenario.format
+import ctxasr.sim.world
+import ctxasr.store.memory  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -19,6 +23,16 @@ turns:
     expect:
       contains: [bauer]
       context: none
+"""
+
+PLAN = """\
+schema: 1
+plan:
+  seed: 7
+  deliveries:
+    - {event: d0t1.utterance, at_ms: 900}
+  faults: %s
+expect: {outcomes: {discarded: 1}}
 """
 
 REPLAY = """
@@ -80,6 +94,37 @@ def test_a_failure_shows_the_line_of_the_file_and_the_time_line(folder: pytest.P
             "why       first turn",
             "*time line*",
             "turn 1  context none*failed",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*plugin.py*")
+
+
+def test_a_plan_is_carried_out(folder: pytest.Pytester) -> None:
+    write(folder, "plan.scenario.yaml", PLAN % "[]")
+    result = folder.runpytest_inprocess(*ARGS, "-v", "sub")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*plan.scenario.yaml::plan PASSED*"])
+
+
+def test_a_plan_that_breaks_an_invariant_shows_it_and_the_last_steps(
+    folder: pytest.Pytester,
+) -> None:
+    write(folder, "broken.scenario.yaml", PLAN % "[{kind: kms outage, ms: 2400000}]")
+    result = folder.runpytest_inprocess(*ARGS, "sub")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "plan of 2 lines, seed 7",
+            "sub/broken.scenario.yaml:2: plan",
+            ">    2 | plan:",
+            "expected  invariant 1 holds",
+            "got       c0/d0t1: d0t1.utterance is never acknowledged",
+            "sub/broken.scenario.yaml:7: expect.outcomes.discarded",
+            "expected  1",
+            "got       0",
+            "*steps*",
+            "*d0t1.utterance  failed StoreUnavailable*",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -111,7 +111,7 @@ def test_defaults_follow_from_the_file_and_the_words() -> None:
         ("- 1\n", 1, "", "must be a mapping"),
         ("schema: 2\nturnz: 3\n", 1, "schema", "schema: 1"),
         ("turns: [{user: {hypotheses: [a]}}]\n", 1, "schema", "begin the file"),
-        ("schema: 1\n", 1, "turns", "missing"),
+        ("schema: 1\n", 1, "turns", "missing; a file has 'turns', a spoken dialogue, or 'plan'"),
         ("schema: 1\nturns: []\n", 2, "turns", "at least 1"),
         ("schema: 1\nturns: {a: 1}\n", 2, "turns", "must be a list"),
         ("schema: 1\nturns:\n", 2, "turns", "has no value"),
@@ -146,7 +146,8 @@ def test_defaults_follow_from_the_file_and_the_words() -> None:
         (TURN % "deliver: [screen]", 5, "turns.0.deliver.0", "no screen"),
         (TURN % "duplicate: [entities_2]", 5, "turns.0.duplicate.0", "no entities_2"),
         (TURN % "barge_in: 1s\n    expect_speech: false", 5, "turns.0.barge_in", "expect_speech"),
-        ("schema: 1\nplan: [{crash: x}]\n" + FULL[10:], 2, "plan.0", "not supported yet"),
+        ("schema: 1\nplan: [{crash: x}]\n" + FULL[10:], 2, "plan", "not both"),
+        ("schema: 1\nplan: {seed: 1}\n" + FULL[10:], 2, "plan", "not both"),
         (FULL.replace("1h,", "1500ms,"), 4, "settings.payload_ttl", "whole seconds"),
         (FULL.replace("1h,", "0s,"), 4, "settings.payload_ttl", "at least 1s"),
         (FULL.replace("says: call", "audio: a.flac, says: call"), 6, "turns.0.user", "both"),
@@ -231,7 +232,7 @@ def test_the_schema_is_the_one_checked_in_and_agrees_with_the_models() -> None:
         "the format changed: python -m ctxasr.scenario.schema > scenarios/scenario.schema.json"
     )
     validator = Draft202012Validator(scenario_schema())
-    for text in (EXAMPLE, FULL, *(p.read_text() for p in SCENARIOS.glob("*.scenario.yaml"))):
+    for text in (EXAMPLE, FULL, *(p.read_text() for p in SCENARIOS.rglob("*.scenario.yaml"))):
         assert not list(validator.iter_errors(parse_source(text).value))
     for bad in ("barge_in: 3", "expct: {}", "deliver: [rply]", "screen:", "expect: {text: 1}"):
         assert list(validator.iter_errors(parse_source(TURN % bad).value)), bad
