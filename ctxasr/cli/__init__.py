@@ -6,6 +6,7 @@
     export      export
     costs       costs
     explore     explore
+    simulate    simulate; fleet: how it runs
     serve       serve
     service     forget, doctor
     shared      options, progress bars and Ctrl-C, as all commands have them
@@ -22,7 +23,17 @@ from typing import Annotated
 import typer
 
 from ctxasr import __version__
-from ctxasr.cli import costs, dialogue, explore, export, scenario, serve, service, training
+from ctxasr.cli import (
+    costs,
+    dialogue,
+    explore,
+    export,
+    scenario,
+    serve,
+    service,
+    simulate,
+    training,
+)
 
 app = typer.Typer(
     name="ctxasr",
@@ -40,6 +51,7 @@ app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)
 app.command()(costs.costs)
 app.command()(explore.explore)
+app.command()(simulate.simulate)
 app.command()(serve.serve)
 app.command()(service.forget)
 app.command()(service.doctor)

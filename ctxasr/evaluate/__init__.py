@@ -1,1 +1,1 @@
-"""Metrics, significance and comparison of systems."""
+"""Metrics, significance and comparison of systems; what turns cost; fleets in virtual time."""
