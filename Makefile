@@ -16,7 +16,7 @@ help: ## What can be made
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.lock --editable '.[local,serve,lambda,dev]'
+		--constraint requirements.lock --editable '.[local,serve,lambda,plots,ray,dev]'
 	touch $@
 
 # A second DynamoDB server for the contract tests; node comes from PyPI where the PATH has none.
@@ -41,8 +41,8 @@ lint: $(READY)
 types: $(READY)
 	$(RUN) -m mypy
 
-proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, 400 interactions, kill -9
-	$(RUN) -m pytest tests/proof -m proof -s --show-capture=no
+proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, kill -9, 100,000 seeds
+	$(RUN) -m pytest tests/proof tests/sim -m proof -s --show-capture=no
 
 bench: $(READY) $(DYNALITE) ## Benchmarks: loop lag, rescoring, recording, cold start
 	$(RUN) -m pytest tests/benchmarks -m bench -s

@@ -97,6 +97,13 @@ def test_the_context_file_of_the_readme_is_right(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- tables
 
 
+def test_the_python_of_the_readme_runs() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102
+
+
 def test_readme_lists_the_json_fields() -> None:
     report = TurnReport("s", 1, None, "none", None, None, "", "")
     named = [name for cell in table("field") for name in re.findall(r"`(\w+)`", cell)]
