@@ -164,10 +164,12 @@ def _footer(document: Figures) -> list[str]:
         else "the stages as they are shipped, on a virtual clock, over a model of the store, of "
         "the network and of their faults"
     )
+    figures = document.get("figures") or {}
+    note = str(figures.get("intervals", {}).get("note", ""))
     return [
         f"Made by ctxasr {document.get('version', __version__)} from what ctxasr simulate --json "
         "prints: the same command prints the same document, and the same document makes the same "
         "page. Nothing is loaded from elsewhere.",
         f"Every figure is of a simulation: {how}. Shares have Wilson's 95% interval, quantiles "
-        "that of their ranks; n is beside each.",
+        "that of their ranks; n is beside each." + (f" Mind: {note}." if note else ""),
     ]
