@@ -115,8 +115,7 @@ class MemoryEventStore:
         return len(turns) + len(links)
 
     def _opened(self, turn: TurnKey, expires_at_s: int) -> ConsistentStatus:
-        known = self._turns.get(turn)
-        return known or ConsistentStatus(turn, {}, frozenset(), None, None, None, expires_at_s)
+        return self._turns.get(turn) or schema.absent(turn)._replace(expires_at_s=expires_at_s)
 
     def _keep(self, item: ConsistentStatus) -> ConsistentStatus:
         self._turns[item.turn] = item

@@ -36,12 +36,12 @@ from ctxasr.sim.fleet.summary import VIOLATIONS_MAX, Summary
 from ctxasr.sim.fleet.twins import by_twin
 from ctxasr.sim.judging.watch import FOUND_MAX, Violation
 from ctxasr.sim.luck import Stream
+from ctxasr.sim.plans.faults import OF_A_REGION
 from ctxasr.sim.plans.plan import Plan
 from ctxasr.sim.plans.templates import SWEEP
 from ctxasr.sim.quantiles import Quantiles
 from ctxasr.sim.region.what_if import WhatIf
 from ctxasr.sim.runs import Run, Setting
-from ctxasr.sim.workload.blocks import OF_A_BLOCK
 from ctxasr.sim.workload.curve import DAY
 
 SMALL = Question(dialogues=60, seed=3, faults="all")
@@ -176,7 +176,7 @@ def test_turns_are_swept_in_time_however_long_a_block_lasts() -> None:
     assert counts["turns discarded"] == counts["turns"] == 500
     assert counts["turns unsettled"] == 0
     faulty = plan_of(replace(SMALL, dialogues=DIALOGUES_PER_BLOCK), 0)
-    of_dialogues = {one.customer for one in faulty.faults if one.kind not in OF_A_BLOCK}
+    of_dialogues = {one.customer for one in faulty.faults if one.kind not in OF_A_REGION}
     times = Counter(one.customer for one in faulty.deliveries if one.event == SWEEP)
     assert of_dialogues
     assert {times[customer] for customer in of_dialogues} == {2}

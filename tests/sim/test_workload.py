@@ -21,14 +21,14 @@ from ctxasr.events import TEXT_BYTES_MAX
 from ctxasr.scenario.format import load_scenario, read_scenario
 from ctxasr.scenario.scripts import STEP_MS, script_of
 from ctxasr.sim.plans.draw import PROFILES
-from ctxasr.sim.plans.faults import FaultKind
+from ctxasr.sim.plans.faults import OF_A_REGION, FaultKind
 from ctxasr.sim.plans.plan import NODES, Delivery, Plan
 from ctxasr.sim.plans.templates import place_of, template
 from ctxasr.sim.quantiles import Quantiles
 from ctxasr.sim.region.latency import Latencies
 from ctxasr.sim.runs import Setting
 from ctxasr.sim.workload import document, trace
-from ctxasr.sim.workload.blocks import FAULTY, OF_A_BLOCK, STRATUM, block_start_ms, draw_block
+from ctxasr.sim.workload.blocks import FAULTY, STRATUM, block_start_ms, draw_block
 from ctxasr.sim.workload.curve import DAY, DAY_S, FLAT, HOUR_S, HOURS, begun, hourly, instant_s
 from ctxasr.sim.workload.document import read_curve
 from ctxasr.sim.workload.files import Figures, figures_from, read_workload
@@ -278,7 +278,7 @@ def own_lines(plan: Plan, customer: int, start_ms: float) -> list[Any]:
     faults = [
         replace(one, customer=0)
         for one in plan.faults
-        if one.customer == customer and one.kind not in OF_A_BLOCK
+        if one.customer == customer and one.kind not in OF_A_REGION
     ]
     return [*deliveries, *faults]
 
@@ -350,17 +350,17 @@ def test_faults_befall_few_dialogues_and_few_nodes() -> None:
         events = {(one.customer, one.event) for one in plan.deliveries}
         kinds.update(one.kind for one in plan.faults)
         for one in plan.faults:
-            if one.kind in OF_A_BLOCK:
+            if one.kind in OF_A_REGION:
                 continue
             struck.add((block, one.customer))
             assert one.kind is FaultKind.LATE_TTL or (one.customer, one.event) in events
     profile = PROFILES["all"]
     assert set(kinds) == set(FaultKind)
-    own = len(set(FaultKind) - OF_A_BLOCK)
+    own = len(set(FaultKind) - OF_A_REGION)
     faulty = FAULTY * (1 - (1 - profile.enabled) ** own)
     assert share_is(faulty, len(struck), blocks * STRATUM)
-    of_blocks = sum(kinds[one] for one in OF_A_BLOCK)
-    assert of_blocks <= profile.faults_max * len(OF_A_BLOCK) * blocks / 3
+    of_blocks = sum(kinds[one] for one in OF_A_REGION)
+    assert of_blocks <= profile.faults_max * len(OF_A_REGION) * blocks / 3
 
 
 def test_without_a_profile_nothing_goes_wrong() -> None:

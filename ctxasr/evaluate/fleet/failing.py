@@ -9,9 +9,9 @@ from ctxasr.sim.fleet.blocks import Simulate, plan_of, setting_of
 from ctxasr.sim.fleet.question import Question
 from ctxasr.sim.fleet.summary import Found, Summary
 from ctxasr.sim.judging.watch import Violation
+from ctxasr.sim.plans.faults import OF_A_REGION
 from ctxasr.sim.plans.plan import Plan
 from ctxasr.sim.plans.shrink import shrink
-from ctxasr.sim.workload.blocks import OF_A_BLOCK
 
 SHRUNK_MAX: Final = 5
 """Violations of a run that are made small; one of each invariant first."""
@@ -91,6 +91,6 @@ def of_customers(plan: Plan, customers: set[int]) -> Plan:
     lines = [at for at, one in enumerate(plan.deliveries) if one.customer in customers]
     lines += [
         at for at, one in enumerate(plan.faults, events)
-        if one.kind in OF_A_BLOCK or one.customer in customers
+        if one.kind in OF_A_REGION or one.customer in customers
     ]  # fmt: skip
     return plan.only(lines)

@@ -23,7 +23,7 @@ from ctxasr.sim.fleet.question import Question
 from ctxasr.sim.fleet.shares import Spread, shares_of
 from ctxasr.sim.fleet.summary import Summary
 from ctxasr.sim.plans.draw import PROFILES
-from ctxasr.sim.workload.blocks import OF_A_BLOCK
+from ctxasr.sim.plans.faults import OF_A_REGION
 
 Z95: Final = 1.959963984540054
 
@@ -38,7 +38,7 @@ class Shares:
         self._shares, self._spreads = shares_of(summary.measures), summary.spreads
         self._blocks = summary.blocks
         kinds = () if question.twin else PROFILES[question.faults].kinds
-        self.by_block = bool(OF_A_BLOCK.intersection(kinds))
+        self.by_block = bool(OF_A_REGION.intersection(kinds))
         """Whether blocks, not turns, are what is independent."""
 
     def __contains__(self, name: str) -> bool:

@@ -11,11 +11,12 @@ from ctxasr.sim.fleet.measures import Measures
 from ctxasr.sim.fleet.question import DIALOGUES_PER_BLOCK, Question
 from ctxasr.sim.judging.watch import Violation
 from ctxasr.sim.plans.draw import PROFILES
+from ctxasr.sim.plans.faults import OF_A_REGION
 from ctxasr.sim.plans.plan import Delivery, Plan
 from ctxasr.sim.plans.templates import SWEEP
 from ctxasr.sim.region.what_if import WhatIf
 from ctxasr.sim.runs import Run, Setting
-from ctxasr.sim.workload.blocks import OF_A_BLOCK, block_start_ms, draw_block
+from ctxasr.sim.workload.blocks import block_start_ms, draw_block
 from ctxasr.trigger import GRACE_MS
 
 Simulate = Callable[[Plan, Setting], Run]
@@ -86,7 +87,7 @@ def with_sweeps(plan: Plan) -> Plan:
             open_turns[one.customer].add(turn)
         elif what == "completed":
             open_turns[one.customer].discard(turn)
-    faulty = {one.customer for one in plan.faults if one.kind not in OF_A_BLOCK}
+    faulty = {one.customer for one in plan.faults if one.kind not in OF_A_REGION}
     due: list[tuple[int, tuple[float, ...]]] = [
         (customer, SWEEPS_MS) for customer in sorted(faulty)
     ]

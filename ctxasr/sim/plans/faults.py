@@ -60,12 +60,14 @@ OF_A_REQUEST = (
 )
 """Kinds that befall one operation."""
 
-OF_A_REGION = (
-    FaultKind.CLOCK_OFFSET,
-    FaultKind.CLOCK_DRIFT,
-    FaultKind.KMS_OUTAGE,
-    FaultKind.CUT_REPLICA,
-    FaultKind.LOAD_SPIKE,
+OF_A_REGION = frozenset(
+    {
+        FaultKind.CLOCK_OFFSET,
+        FaultKind.CLOCK_DRIFT,
+        FaultKind.KMS_OUTAGE,
+        FaultKind.CUT_REPLICA,
+        FaultKind.LOAD_SPIKE,
+    }
 )
 """Kinds that befall a node or the region, and so all customers alike."""
 

@@ -23,7 +23,7 @@ from typing import Final
 
 from ctxasr.sim.luck import Luck, kind
 from ctxasr.sim.plans.draw import DRAWS, PROFILES, Profile
-from ctxasr.sim.plans.faults import Fault, FaultKind
+from ctxasr.sim.plans.faults import OF_A_REGION, Fault, FaultKind
 from ctxasr.sim.plans.plan import Delivery, Plan
 from ctxasr.sim.workload.curve import instant_s
 from ctxasr.sim.workload.scripted import play
@@ -35,17 +35,6 @@ STRATUM: Final = 500
 
 FAULTY: Final = 0.02
 """The share of dialogues in which a profile's faults are drawn, if it has any."""
-
-OF_A_BLOCK: Final = frozenset(
-    {
-        FaultKind.CLOCK_OFFSET,
-        FaultKind.CLOCK_DRIFT,
-        FaultKind.KMS_OUTAGE,
-        FaultKind.CUT_REPLICA,
-        FaultKind.LOAD_SPIKE,
-    }
-)
-"""Kinds that befall a node or a region: drawn once for a block, not for each dialogue."""
 
 _DIALOGUE, _FAULTS, _BLOCK = kind("dialogue"), kind("faults of a dialogue"), kind("block")
 
@@ -75,7 +64,7 @@ def draw_block(
     luck, start_ms = Luck(seed), block_start_ms(workload, first)
     deliveries: list[Delivery] = []
     faults: list[Fault] = []
-    own_kinds = [one for one in profile.kinds if one not in OF_A_BLOCK]
+    own_kinds = [one for one in profile.kinds if one not in OF_A_REGION]
     for customer in range(count):
         number = first + customer
         own = draw_dialogue(workload, luck, number, customer, start_ms)
@@ -85,7 +74,7 @@ def draw_block(
     stream = luck.stream(_BLOCK, first)
     plan_seed = int(stream.next() * 2**53)
     for one in profile.kinds:
-        if one in OF_A_BLOCK and deliveries and stream.next() < profile.enabled:
+        if one in OF_A_REGION and deliveries and stream.next() < profile.enabled:
             for _ in range(1 + int(stream.next() * profile.faults_max)):
                 faults.append(DRAWS[one](stream, one, deliveries))
     deliveries.sort(key=lambda one: one.at_ms)
