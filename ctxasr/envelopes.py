@@ -32,6 +32,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
+from ctxasr.charset import BYTE_ORDER_MARK, decoded
 from ctxasr.errors import EnvelopeError, LimitExceeded
 
 MESSAGE_BYTES_MAX: Final = 262_144
@@ -303,21 +304,38 @@ def parse_json(text: str | bytes, what: str, limit: str, bytes_max: int) -> Any:
     """Parse a bounded document, called `what` in errors.
 
     Stricter than `json`: no NaN, no lone surrogates, a bounded depth. What passes can be written
-    again.
+    again. UTF-8, or what a byte order mark says.
 
     Raises:
         LimitExceeded: longer than `bytes_max`, the value of the limit named `limit`.
-        EnvelopeError: not JSON, or invalid UTF-8.
+        EnvelopeError: not JSON, or not in its encoding.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(data) > bytes_max:
         raise LimitExceeded(limit, bytes_max, len(data), what)
     try:
-        return from_json(data.decode("utf-8"), allow_inf_nan=False)
+        found = decoded(data).removeprefix(BYTE_ORDER_MARK)
+        return from_json(found, allow_inf_nan=False)
     except UnicodeDecodeError as error:
-        raise EnvelopeError(f"{what} is not UTF-8 (byte {error.start})") from None
+        encoding = error.encoding.upper()
+        raise EnvelopeError(f"{what} is not {encoding} (byte {error.start})") from None
     except ValueError as error:
         raise EnvelopeError(f"{what} is not JSON ({error})") from None
+
+
+_OBJECT: Final = "must be an object"
+_WANTED: Final = {
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+}
+"""Kinds of values in the words of JSON, where pydantic speaks of tuples and instances."""
 
 
 def describe(error: ValidationError) -> str:
@@ -325,7 +343,7 @@ def describe(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "envelope"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{field}: {first['msg']}{more}"
+    return f"{field}: {_WANTED.get(first['type'], first['msg'])}{more}"
 
 
 def token_of(initiator: Initiator | str | None) -> str | None:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from ctxasr.charset import BYTE_ORDER_MARK, decoded
 from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record, describe, parse_json
 from ctxasr.errors import EnvelopeError, InputError
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, normalise
@@ -154,7 +155,8 @@ def read_json(kind: type[T], text: str | bytes) -> T:
         InputError: not JSON, or a wrong field; names the field, never a value.
     """
     try:
-        return read(kind, from_json(text, allow_inf_nan=False))
+        whole = text.removeprefix(BYTE_ORDER_MARK) if isinstance(text, str) else decoded(text)
+        return read(kind, from_json(whole, allow_inf_nan=False))
     except ValueError as error:
         raise InputError(f"{kind.__name__} is not JSON ({error})") from None
 

@@ -41,7 +41,8 @@ class Strictly(BaseModel):
         if isinstance(data, dict):
             for key, value in data.items():
                 if value is None:
-                    raise wrong("has no value; write one or remove the key", at=str(key))
+                    what = "has no value; write one (the word null in quotes) or remove the key"
+                    raise wrong(what, at=str(key))
         return data
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ctxasr.errors import ScenarioError
+from ctxasr.scenario.complaints import causes, message_of
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.planned import SimulatedScenario
 from ctxasr.scenario.source import Source, parse_source, read_source
@@ -29,26 +30,6 @@ __all__ = [
 SUFFIX: Final = ".scenario.yaml"
 
 AnyScenario: TypeAlias = Scenario | SimulatedScenario
-
-_LIST: Final = "must be a list; write [a, b] or lines that begin with '- '"
-_MAPPING: Final = "must be a mapping; write lines of 'key: value'"
-_MESSAGES: Final = {
-    "missing": "this required key is missing",
-    "tuple_type": _LIST,
-    "model_type": _MAPPING,
-    "model_attributes_type": _MAPPING,
-    "string_type": "must be text; put it in quotes",
-    "string_too_short": "must not be empty",
-    "int_type": "must be a whole number, without quotes",
-    "bool_type": "must be true or false, without quotes",
-    "float_type": "must be a number, without quotes",
-    "float_parsing": "must be a number",
-    "too_long": "has {actual_length} entries, at most {max_length}",
-    "too_short": "has {actual_length} entries, at least {min_length}",
-    "string_too_long": "has more than {max_length} characters",
-    "string_pattern_mismatch": "does not match {pattern} (letters, digits and a few signs)",
-    "scenario": "{message}",
-}
 
 
 def load_any(path: Path | str, *, need_audio: bool = True) -> AnyScenario:
@@ -134,7 +115,7 @@ def _build(source: Source, path: Path) -> AnyScenario:
     try:
         scenario = form.model_validate(value)
     except ValidationError as error:
-        found = [_complaint(details, source, form) for details in _causes(error)]
+        found = [_complaint(details, source, form) for details in causes(error)]
         line, field, message = min(found)
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ScenarioError(message + more, file=source.file, line=line, field=field) from None
@@ -148,21 +129,6 @@ def _check_version(value: dict[str, Any], source: Source) -> None:
         message = f"this program reads schema version {SCHEMA_VERSION}; write 'schema: 1'"
         line = source.line_of("schema")
         raise ScenarioError(message, file=source.file, line=line, field="schema")
-
-
-def _causes(error: ValidationError) -> list[ErrorDetails]:
-    """All errors but those that follow from others: a list is 'too short' when its item fails."""
-    all_errors = error.errors(include_url=False)
-    return [
-        details
-        for details in all_errors
-        if details["type"] != "too_short"
-        or not any(_inside(other["loc"], details["loc"]) for other in all_errors)
-    ]
-
-
-def _inside(inner: Sequence[int | str], outer: Sequence[int | str]) -> bool:
-    return len(inner) > len(outer) and tuple(inner[: len(outer)]) == tuple(outer)
 
 
 def _complaint(
@@ -191,7 +157,7 @@ def _message(details: ErrorDetails, loc: list[str], form: type[BaseModel]) -> st
     if "ge" in context or "le" in context:
         side, limit = ("least", context["ge"]) if "ge" in context else ("most", context["le"])
         return f"must be at {side} {_limit(limit, given)}"
-    return _MESSAGES.get(kind, str(details["msg"])).format_map(context)
+    return message_of(details)
 
 
 def _limit(limit: float, given: object) -> str:

@@ -29,6 +29,7 @@ from pydantic import (
 
 from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX
 from ctxasr.scenario.base import InFile, Strictly
+from ctxasr.scenario.complaints import no_text
 from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
     DELAY_MS_MAX,
@@ -134,6 +135,15 @@ class Reply(Strictly):
     """How long it plays; estimated from the words by default."""
 
 
+def _reply(value: Any) -> Any:
+    """A bare text is a reply of this text; a number is a text that lacks its quotes."""
+    if value is None or isinstance(value, dict | Reply):
+        return value
+    if not isinstance(value, str):
+        raise wrong(no_text(value))
+    return {"text": value}
+
+
 class Expect(Strictly):
     """What must come out of a turn; texts are compared without case and punctuation."""
 
@@ -168,9 +178,7 @@ class Turn(Strictly):
     """The list on the screen."""
     elicit_slot: Identifier | None = None
     """The slot that the assistant asks for."""
-    reply: (
-        Annotated[Reply, BeforeValidator(lambda v: {"text": v} if isinstance(v, str) else v)] | None
-    ) = None
+    reply: Annotated[Reply, BeforeValidator(_reply)] | None = None
     """What the assistant answers; a bare text is short for {text: ...}."""
     expect_speech: YesNo | None = None
     """Whether the microphone re-opens; by default if there are a reply and a next turn."""

@@ -5,7 +5,8 @@
 
 The values are built from the parser's events with a stack of our own: no object is ever
 constructed from a tag, nothing recurses, and nesting and size are bounded. Plain scalars follow
-the YAML 1.2 core schema, so that `no` and `12:30` stay text.
+the YAML 1.2 core schema, so that `no` and `12:30` stay text. JSON is YAML but for one thing: it
+writes one character as an escaped surrogate pair, whose halves are joined here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from ctxasr.charset import BYTE_ORDER_MARK, decoded, joined
 from ctxasr.errors import ScenarioError
 
 SCENARIO_BYTES_MAX: Final = 1_048_576
@@ -87,10 +89,10 @@ def read_source(path: Path) -> Source:
             file=file,
         )
     try:
-        text = data.decode("utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start} is not UTF-8; save the file as UTF-8"
+        message = f"byte {error.start} is not {error.encoding.upper()}; save the file as UTF-8"
         raise ScenarioError(message, file=file, line=line) from None
     return parse_source(text, file)
 
@@ -106,7 +108,8 @@ def parse_source(text: str, file: str = "") -> Source:
         raise ScenarioError(message, file=file, line=1)
     builder = _Builder(file)
     try:
-        for event in YAML(typ="rt", pure=True).parse(text):
+        # The round-trip scanner would mark each fold of a folded scalar with a control character.
+        for event in YAML(typ="safe", pure=True).parse(text.removeprefix(BYTE_ORDER_MARK)):
             builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -166,10 +169,7 @@ class _Builder:
             return
         path = self.place(top, line)
         if isinstance(event, ScalarEvent):
-            text = str(event.value)
-            if any("\ud800" <= char <= "\udfff" for char in text):
-                self.fail("half a character (\\ud800...); write the character itself", line, path)
-            self.put(top, _plain_value(event))
+            self.put(top, _plain_value(event, self.text_of(event, line, path)))
             return
         value: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         assert isinstance(event, (MappingStartEvent, SequenceStartEvent)), "all kinds of nodes"
@@ -181,13 +181,19 @@ class _Builder:
     def take_key(self, event: NodeEvent, top: _Open, line: int) -> str:
         if not isinstance(event, ScalarEvent):
             self.fail("a key must be a word", line, top.path)
-        key = str(event.value)
+        key = self.text_of(event, line, top.path)
         assert isinstance(top.value, dict), "keys stand in mappings"
         if key in top.value:
             before = self.lines[_join(top.path, key)]
             self.fail(f"key {key[:40]!r} stands twice (first on line {before})", line, top.path)
         self.lines[_join(top.path, key)] = line
         return key
+
+    def text_of(self, event: ScalarEvent, line: int, path: str) -> str:
+        try:
+            return joined(str(event.value))
+        except UnicodeDecodeError:
+            self.fail("half a character (\\ud800...); write the character itself", line, path)
 
     def place(self, top: _Open | None, line: int) -> str:
         """The path of the value that comes next. A mapping's entry has the line of its key."""
@@ -214,9 +220,8 @@ class _Builder:
         raise ScenarioError(message, file=self.file, line=line, field=path)
 
 
-def _plain_value(event: ScalarEvent) -> Any:
+def _plain_value(event: ScalarEvent, text: str) -> Any:
     """A scalar by the core schema; quoted and block scalars are text."""
-    text = str(event.value)
     if event.style in ("'", '"', "|", ">"):
         return text
     if text in _WORDS:

@@ -20,6 +20,7 @@ from ctxasr.errors import ScenarioError
 from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity, TurnText
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.scenario.base import Strictly
+from ctxasr.scenario.complaints import causes, message_of
 from ctxasr.scenario.model import EntityList
 from ctxasr.scenario.source import read_source
 from ctxasr.scenario.values import Identifier, Phrase
@@ -89,12 +90,12 @@ def load_context(path: Path) -> TurnText:
         return TurnBefore.model_validate(source.value).to_turn_text()
     except ValidationError as error:
         found = []
-        for details in error.errors(include_url=False, include_input=False):
+        for details in causes(error):
             loc = [str(part) for part in details["loc"]]
             loc += filter(None, str(details.get("ctx", {}).get("at", "")).split("."))
             unknown = details["type"] == "extra_forbidden"
             names = ", ".join(EntityList.model_fields) if len(loc) > 1 else known
-            message = f"unknown key; known here: {names}" if unknown else details["msg"]
+            message = f"unknown key; known here: {names}" if unknown else message_of(details)
             found.append((source.line_of(".".join(loc)), ".".join(loc), message))
         line, field, message = min(found)
         raise ScenarioError(message, file=source.file, line=line, field=field) from None

@@ -504,7 +504,7 @@ WRONG = {
         "2: reply_ms: must be at most 240000",
     ),
     "quoted latency": ('{"encoder_ms": "3"}', "2: encoder_ms.0: must be a number, without quotes"),
-    "no name": ('{"dialogue": true, "turn": 1}', "2: dialogue: must be text, in quotes"),
+    "no name": ('{"dialogue": true, "turn": 1}', "2: dialogue: must be a text, in quotes"),
     "half a turn": ('{"dialogue": 1, "turn": 1.5}', "2: turn: must be a whole number"),
     "a word for yes": (
         '{"dialogue": 1, "turn": 1, "asked": "yes"}',

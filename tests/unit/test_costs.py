@@ -272,7 +272,7 @@ def test_prices_come_from_a_file_and_from_single_options(tmp_path: Path) -> None
         ("kms_usd_per_million: -1", "a number from 0"),
         ("kms_usd_per_million: .inf", "a number from 0"),
         ("kms_usd_per_million: true", "a number from 0"),
-        ("- 3", "not list"),
+        ("- 3", "lines such as"),
         ("a: [", "not YAML"),
         ("&a [*a, *a", "not YAML"),
         ("region: " + "x" * 65, "a short word"),

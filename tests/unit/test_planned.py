@@ -137,7 +137,7 @@ def test_the_format_knows_every_field_of_a_plan() -> None:
         (LINE % "event: d0t0.reply", 5, "plan.deliveries.0.event", "dialogue 0, turn 1"),
         (LINE % "event: d00t1.reply", 5, "plan.deliveries.0.event", "dialogue 0, turn 1"),
         (LINE % "event: d٣t1.reply", 5, "plan.deliveries.0.event", "dialogue 0, turn 1"),
-        (LINE % "event: 7", 5, "plan.deliveries.0.event", "put it in quotes"),
+        (LINE % "event: 7", 5, "plan.deliveries.0.event", "write it in quotes"),
         (LINE % "event: sweep, at_ms: -1", 5, "plan.deliveries.0.at_ms", "at least 0"),
         (LINE % "event: sweep, at_ms: '900'", 5, "plan.deliveries.0.at_ms", "without quotes"),
         (LINE % "event: sweep, at_ms: true", 5, "plan.deliveries.0.at_ms", "must be a number"),

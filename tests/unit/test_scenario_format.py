@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from ctxasr.scenario.source import (
     read_source,
 )
 from ctxasr.scenario.speak import speak_scenario, step_seed
+from ctxasr.scenario.utterance import load_context
 from ctxasr.scenario.values import DELIVERIES_MAX, TURNS_MAX, USUAL_ORDER
 from ctxasr.timing import spoken_ms
 
@@ -164,6 +166,87 @@ def test_a_wrong_file_is_named_with_line_field_and_what_is_right(
     assert (error.line, error.field) == (line, field), str(error)
     assert says in str(error)
     assert str(error).startswith(f"some.scenario.yaml:{line}: ")
+
+
+NO_TEXTS = [
+    ("7", "is a number"), ("1e3", "is a number"), ("007", "is a number"), ("-.5", "is a number"),
+    ("true", "bare word true"), ("False", "bare word false"), ("[Which one?]", "is a list"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "says"), [*NO_TEXTS, ("{Which: one}", "is a mapping")])
+def test_what_is_no_text_is_said_with_the_remedy(value: str, says: str, tmp_path: Path) -> None:
+    """In scenarios and in context files alike; no message speaks of Python's types."""
+    path = tmp_path / "asked.yaml"
+    for field, line in (
+        ("reply", f"reply: {value}"),
+        ("utterance", f"utterance: {value}"),
+        ("slot", f"slot: {value}"),
+        ("screen.0", f"screen: [{value}]"),
+        ("entities.0.values.0", f"entities: [{{kind: a, values: [{value}]}}]"),
+    ):
+        path.write_text(f"{line}\n")
+        with pytest.raises(ScenarioError) as caught:
+            load_context(path)
+        assert caught.value.field == field
+        assert says in str(caught.value)
+        assert "quotes" in str(caught.value)
+        assert not re.search("tuple|str |dict|NoneType|instance|valid", str(caught.value))
+    if not value.startswith("{"):  # a reply may be a mapping
+        assert says in str(wrong(TURN.replace("Which one?", value) % "pause: 1s"))
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "On", "off", "0x10", "12:30", "2024-01-01", "1_000"])
+def test_what_only_older_yaml_takes_for_something_else_is_text(word: str) -> None:
+    assert parse_source(f"reply: {word}\n").value == {"reply": word}
+
+
+@pytest.mark.parametrize("word", ["null", "Null", "~", ""])
+def test_an_empty_value_where_a_text_is_wanted_is_said(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text(f"screen:\n  - Meg\n  - {word}\n")
+    with pytest.raises(
+        ScenarioError, match=r"3: screen\.1: is an empty value or the word null.*quotes"
+    ):
+        load_context(path)
+    path.write_text(f"reply: {word}\n")
+    with pytest.raises(
+        ScenarioError, match=r"1: reply: has no value; write one .the word null in quotes"
+    ):
+        load_context(path)
+
+
+@pytest.mark.parametrize("kind", ["screen", "entities"])
+def test_a_text_where_a_list_is_wanted_says_how_to_write_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text(f"{kind}: Meg Jones\n")
+    with pytest.raises(ScenarioError, match=r"must be a list; write \[a, b\]"):
+        load_context(path)
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        (">\n  Which\n  Meg?\n", "Which Meg?\n"),
+        (">-\n  Which\n  Meg?\n", "Which Meg?"),
+        (">+\n  Which\n  Meg?\n\n", "Which Meg?\n\n"),
+        (">-\n  One.\n\n  Two\n  three.\n", "One.\nTwo three."),
+        (">-\n  One\n    two\n  three\n", "One\n  two\nthree"),
+        ("|\n  Which\n  Meg?\n", "Which\nMeg?\n"),
+        ("Which\n  Meg?\n", "Which Meg?"),
+        ('"Which\n  Meg?"\n', "Which Meg?"),
+    ],
+)
+def test_a_folded_text_holds_no_marks_of_its_folds(block: str, text: str) -> None:
+    assert parse_source(f"reply: {block}").value == {"reply": text}
+
+
+def test_escaped_surrogate_pairs_are_one_character() -> None:
+    value = parse_source('{"a\\ud83d\\ude00": ["\\ud83d\\ude00!", "\\u00e9"]}').value
+    assert value == {"a\U0001f600": ["\U0001f600!", "\u00e9"]}
+    for half in ('["\\ud83d"]', '["\\ude00\\ud83d"]', '{"\\ud83d": 1}'):
+        with pytest.raises(ScenarioError, match="half a character"):
+            parse_source(half)
 
 
 def test_the_first_of_several_errors_is_named_and_the_others_counted() -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ctxasr.charset import decoded
 from ctxasr.errors import InputError, LimitExceeded
 
 PRICE_FILE_BYTES_MAX: Final = 65_536
@@ -120,11 +121,11 @@ def _read(path: Path) -> dict[str, Any]:
     if len(data) > PRICE_FILE_BYTES_MAX:
         raise LimitExceeded("PRICE_FILE_BYTES_MAX", PRICE_FILE_BYTES_MAX, len(data), str(path))
     try:
-        found = YAML(typ="safe", pure=True).load(data.decode())
+        found = YAML(typ="safe", pure=True).load(decoded(data))
     except (YAMLError, ValueError, RecursionError):
         raise InputError(
             f"{path}: not YAML or JSON; lines such as 'kms_usd_per_million: 3'"
         ) from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: names with numbers would be right, not {type(found).__name__}")
+        raise InputError(f"{path}: lines such as 'kms_usd_per_million: 3' would be right")
     return {str(name): value for name, value in found.items()}

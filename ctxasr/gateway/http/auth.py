@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from ctxasr.charset import decoded
 from ctxasr.envelopes import Identifier, describe
 from ctxasr.errors import InputError, LimitExceeded
 from ctxasr.gateway.http.limits import TOKENS_FILE_BYTES_MAX, TOKENS_MAX
@@ -114,12 +115,15 @@ def load_tokens(path: Path) -> Tokens:
 
 
 def _grant(value: Any, where: str) -> Grant:
+    if not isinstance(value, str | dict):
+        raise InputError(f"{where}: the customer must be a text; write it in quotes")
     given = {"customer": value} if isinstance(value, str) else value
     try:
         return Grant.model_validate(given)
     except ValidationError as error:
         raise InputError(
-            f"{where}: {describe(error)}; a customer is 1 to 256 visible ASCII characters"
+            f"{where}: {describe(error)}; a customer is 1 to 256 visible ASCII "
+            "characters; a number is written in quotes"
         ) from None
 
 
@@ -138,7 +142,7 @@ def _text(path: Path) -> str:
         size = len(data)
         raise LimitExceeded("TOKENS_FILE_BYTES_MAX", TOKENS_FILE_BYTES_MAX, size, str(path))
     try:
-        return data.decode()
+        return decoded(data)
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8") from None
 

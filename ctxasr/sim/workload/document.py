@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, TypeAda
 from pydantic import ValidationError as Invalid
 from pydantic_core import PydanticCustomError
 
+from ctxasr.charset import decoded
 from ctxasr.errors import InputError, LimitExceeded
 from ctxasr.events import TEXT_BYTES_MAX
 from ctxasr.sim.quantiles import P99, STEPS, Quantiles
@@ -60,7 +61,7 @@ _MESSAGES: Final = {
     "int_type": "must be a whole number, without quotes",
     "int_from_float": "must be a whole number",
     "bool_type": "must be true or false, without quotes",
-    "string_type": "must be text, in quotes",
+    "string_type": "must be a text, in quotes",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
@@ -228,7 +229,7 @@ def _text_of(path: Path) -> str:
             "WORKLOAD_FILE_BYTES_MAX", WORKLOAD_FILE_BYTES_MAX, len(data), str(path)
         )
     try:
-        return data.decode("utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: not UTF-8, which would be right") from None
