@@ -72,12 +72,7 @@ class Bias:
 
 def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     """What a turn names, whole names before parts, each text once, most telling signal first."""
-    named = [
-        *(Phrase(entity.text, "entities", entity.kind) for entity in turn.entities),
-        *(Phrase(text, "screen", turn.slot) for text in turn.screen),
-        *(Phrase(text, "reply", turn.slot) for text in names_in(turn.reply)),
-        *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
-    ]
+    named = named_by(turn)
     seen: set[str] = set()
     yield from _once(named, seen)
     counts = _word_counts(seen)
@@ -87,6 +82,16 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
         for part in parts_of(normalise(phrase.text), counts)
     )
     yield from _once(parts, seen)
+
+
+def named_by(turn: TurnText) -> list[Phrase]:
+    """The whole names of a turn, as they are written, most telling signal first."""
+    return [
+        *(Phrase(entity.text, "entities", entity.kind) for entity in turn.entities),
+        *(Phrase(text, "screen", turn.slot) for text in turn.screen),
+        *(Phrase(text, "reply", turn.slot) for text in names_in(turn.reply)),
+        *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
+    ]
 
 
 def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:

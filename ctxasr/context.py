@@ -11,15 +11,15 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
 from safetensors.numpy import load, save
 
-from ctxasr.bias import phrases_of
+from ctxasr.bias import named_by, phrases_of
 from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
+    KIND_CHARS_MAX,
     ConsistentStatus,
     Entity,
     Outcome,
@@ -28,7 +28,7 @@ from ctxasr.events import (
     Recognize,
     TurnText,
 )
-from ctxasr.hypotheses import Phrase
+from ctxasr.hypotheses import Phrase, normalise
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
 
 TURNS_KEPT: Final = 20
@@ -54,7 +54,9 @@ class ContextEmbedding:
 
     `vectors` (turns, d), oldest first; `phrases` newest turn first; `phrase_matrix`
     (phrases + 1, d), row 0 for 'none of these'; `model` names the encoder's weights;
-    `computed_ms` is how long it took, `computed_at_ms` when it was done, since 1970.
+    `computed_ms` is how long it took, `computed_at_ms` when it was done, since 1970; `left_out`
+    counts the names of its newest turn, and the phrases of the context before it, that a limit has
+    kept from `phrases`.
 
     Raises:
         ContextUnavailable: these do not fit together, pass a limit, or are not finite.
@@ -66,6 +68,7 @@ class ContextEmbedding:
     model: str = ""
     computed_ms: float = 0.0
     computed_at_ms: float = 0.0
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         turns, dimensions = self.vectors.shape  # (turns, d)
@@ -89,7 +92,8 @@ class ContextEmbedding:
 
     def to_bytes(self) -> bytes:
         """Safetensors: read thirty times faster than zipped arrays, for a seventh more bytes."""
-        about = json.dumps({"version": FORMAT_VERSION, "model": self.model}).encode()
+        said = {"version": FORMAT_VERSION, "model": self.model, "left_out": self.left_out}
+        about = json.dumps(said).encode()
         return save(
             {
                 "vectors": self.vectors.astype(np.float32),
@@ -120,6 +124,7 @@ class ContextEmbedding:
                 model=str(about["model"]),
                 computed_ms=float(arrays["computed"][0]),
                 computed_at_ms=float(arrays["computed"][1]),
+                left_out=int(about.get("left_out", 0)),  # older ones do not count
             )
         except ContextUnavailable:
             raise
@@ -165,26 +170,41 @@ async def extend(
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
     phrases = list(phrases_of(turn))
+    wanted = {normalise(name.text) for name in named_by(turn)}
     if before is not None:
         seen = {phrase.text for phrase in phrases}
         phrases += [phrase for phrase in before.phrases if phrase.text not in seen]
+        wanted |= {phrase.text for phrase in before.phrases}
     phrases = within_limits(phrases)
+    left_out = turn.left_out + len(wanted - {"", *(phrase.text for phrase in phrases)})
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
     if vector.shape != (encoder.dimensions,):
         raise ContextUnavailable("the encoder's vector is of a wrong shape")
     vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
-    return ContextEmbedding(vectors, tuple(phrases), matrix, encoder.model)
+    return ContextEmbedding(vectors, tuple(phrases), matrix, encoder.model, left_out=left_out)
 
 
 def within_limits(phrases: list[Phrase]) -> list[Phrase]:
-    """The first of them, as many as CONTEXT_PHRASES_MAX and CONTEXT_TEXT_BYTES_MAX allow."""
+    """The first CONTEXT_PHRASES_MAX of those that CONTEXT_TEXT_BYTES_MAX has room for.
+
+    One that is too long for what is left is passed over; a shorter one after it may still fit.
+    """
     chars = sum(len(one.text) + len(one.signal) + len(one.kind) + 12 for one in phrases)
     if len(phrases) <= CONTEXT_PHRASES_MAX and chars * 6 <= CONTEXT_TEXT_BYTES_MAX:
         return phrases  # six bytes are the longest that a character becomes
-    sizes = accumulate(len(_as_json([phrase])) for phrase in phrases)
-    fitting = sum(size <= CONTEXT_TEXT_BYTES_MAX for size in sizes)
-    return phrases[: min(fitting, CONTEXT_PHRASES_MAX)]
+    kept: list[Phrase] = []
+    left_bytes = CONTEXT_TEXT_BYTES_MAX
+    for phrase in phrases:
+        if len(kept) == CONTEXT_PHRASES_MAX:
+            break
+        if len(phrase.text) + len(phrase.kind) > left_bytes:
+            continue  # not even written out: it may be of any length
+        size = len(_as_json([phrase]))
+        if size <= left_bytes:
+            kept.append(phrase)
+            left_bytes -= size
+    return kept
 
 
 def _as_json(phrases: Sequence[Phrase]) -> bytes:
@@ -210,21 +230,25 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
     """Sort decrypted payloads by what they are; the first utterance and reply count.
 
     Names past CONTEXT_PHRASES_MAX are left out here already: working on thousands of them would
-    hold up the event loop.
+    hold up the event loop. A name that comes again takes no place.
     """
     texts: dict[PayloadKind, list[str]] = {}
-    entities: list[Entity] = []
+    named: dict[tuple[str, str], None] = {}
     for payload in payloads:
         if payload.ref.kind is PayloadKind.ENTITIES:
-            entities += [Entity(payload.label, text) for text in payload.texts]
+            label = payload.label[:KIND_CHARS_MAX]  # older versions stored it at any length
+            named |= dict.fromkeys((label, text) for text in payload.texts)
         else:
             texts.setdefault(payload.ref.kind, []).extend(payload.texts)
+    entities = [Entity(kind, text) for kind, text in named]
+    screen = list(dict.fromkeys(texts.get(PayloadKind.SCREEN, [])))
     return TurnText(
         utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
         reply=next(iter(texts.get(PayloadKind.REPLY, [])), ""),
         entities=tuple(entities[:CONTEXT_PHRASES_MAX]),
-        screen=tuple(texts.get(PayloadKind.SCREEN, [])[:CONTEXT_PHRASES_MAX]),
+        screen=tuple(screen[:CONTEXT_PHRASES_MAX]),
         slot=next(iter(texts.get(PayloadKind.SLOT, [])), ""),
+        left_out=sum(len(names[CONTEXT_PHRASES_MAX:]) for names in (entities, screen)),
     )
 
 

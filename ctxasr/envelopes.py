@@ -177,10 +177,14 @@ class UpdateDynamicEntities(Body):
         return tuple(found)
 
     @property
-    def offered(self) -> tuple[str, tuple[str, ...]]:
-        """The kinds, joined by a blank where there are several, and the names of all of them."""
-        kinds = " ".join(kind for kind, _ in self.by_kind if kind)
-        return kinds, _texts([name for _, names in self.by_kind for name in names])
+    def kinds(self) -> tuple[str, ...]:
+        """The name of each type; empty where it has none."""
+        return tuple(kind for kind, _ in self.by_kind)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all kinds."""
+        return _texts([name for _, names in self.by_kind for name in names])
 
 
 class RequestProcessingCompleted(Body):
@@ -208,7 +212,7 @@ class Entities(Body):
     """What an invoked service has on offer, all of one kind: contacts, devices, places."""
 
     full_name: ClassVar[str] = "ContextText.Entities"
-    kind: Identifier
+    kind: Annotated[str, StringConstraints(min_length=1)]
     values: tuple[str, ...]
 
 

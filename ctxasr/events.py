@@ -8,7 +8,7 @@ The envelopes themselves are in `ctxasr.envelopes`; their names can be had from 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -46,9 +46,10 @@ from ctxasr.hypotheses import PHRASE_CHARS_MAX
 from ctxasr.timing import spoken_ms
 
 __all__ = [
-    "ENTITIES_MAX", "MESSAGE_BYTES_MAX", "SERVICE_PAYLOADS_MAX", "TEXT_BYTES_MAX", "Body",
-    "ConsistentStatus", "ElicitSlot", "Entities", "Entity", "Envelope", "Event", "EventKey",
-    "ExpectSpeech", "ExpectSpeechTimedOut", "Header", "Initiator", "InitiatorPayload", "Mark",
+    "ENTITIES_MAX", "KIND_CHARS_MAX", "MESSAGE_BYTES_MAX", "SERVICE_PAYLOADS_MAX",
+    "TEXT_BYTES_MAX", "Body", "ConsistentStatus", "ElicitSlot", "Entities", "Entity", "Envelope",
+    "Event", "EventKey", "ExpectSpeech", "ExpectSpeechTimedOut", "Header", "Initiator",
+    "InitiatorPayload", "Mark",
     "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef", "Recognize", "Record", "Reply",
     "RequestProcessingCompleted", "ScreenList", "Speak", "SpeechFinished", "SpeechInterrupted",
     "SpeechStarted", "TurnKey", "TurnStatus", "TurnText", "UpdateDynamicEntities", "Utterance",
@@ -60,6 +61,9 @@ TEXT_BYTES_MAX: Final = 16_384
 
 ENTITIES_MAX: Final = 500
 """Entity values or screen entries in one payload."""
+
+KIND_CHARS_MAX: Final = 256
+"""What sort of thing a payload's names are: it goes with each of them into the context."""
 
 INTERACTION_BYTES_MAX: Final = 900
 """A turn's name, UTF-8: a sort key holds 1024 bytes, and kind and number stand behind the name."""
@@ -215,13 +219,17 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class TurnText:
-    """A turn's payloads, decrypted: what the context encoder reads."""
+    """A turn's payloads, decrypted: what the context encoder reads.
+
+    `left_out` counts the names that a limit has kept from it already.
+    """
 
     utterance: str
     reply: str
     entities: tuple[Entity, ...] = ()
     screen: tuple[str, ...] = ()
     slot: str = ""
+    left_out: int = 0
 
     def __repr__(self) -> str:
         return f"TurnText({len(self.entities)} entities, {len(self.screen)} on screen)"
@@ -262,6 +270,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
     payload = None
     if content.kind is not None:
         _check_limits(content.kind, content.texts)
+        _check_kind(content.label, "payload.kind")
         number = short_hash(header.message_id)
         ref = PayloadRef(
             content.kind, f"{CAPTION_PREFIX}{number}" if isinstance(body, Speak) else number
@@ -289,7 +298,9 @@ def _content(body: Body, announced: int) -> _Content:
         case Entities():
             return _Content(PayloadKind.ENTITIES, body.values, body.kind)
         case UpdateDynamicEntities():
-            kinds, names = body.offered
+            for place, kind in enumerate(body.kinds):
+                _check_kind(kind, f"payload.types.{place}.name")
+            kinds, names = _joined(body.kinds), body.names
             return _Content(PayloadKind.ENTITIES, names, kinds) if names else _Content()
         case ScreenList():
             return _Content(PayloadKind.SCREEN, body.items)
@@ -301,6 +312,21 @@ def _content(body: Body, announced: int) -> _Content:
 def short_hash(text: str) -> str:
     """16 hex digits that stand for an identifier of any length."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _joined(kinds: Iterable[str]) -> str:
+    """The first kinds that fit into one label; the model reads a few words of it."""
+    label = ""
+    for kind in dict.fromkeys(filter(None, kinds)):
+        longer = f"{label} {kind}" if label else kind
+        if len(longer) <= KIND_CHARS_MAX:
+            label = longer
+    return label
+
+
+def _check_kind(kind: str, where: str) -> None:
+    if len(kind) > KIND_CHARS_MAX:
+        raise LimitExceeded("KIND_CHARS_MAX", KIND_CHARS_MAX, len(kind), where)
 
 
 def _check_limits(kind: PayloadKind, texts: tuple[str, ...]) -> None:

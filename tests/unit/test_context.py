@@ -19,7 +19,16 @@ from ctxasr.context import (
     within_limits,
 )
 from ctxasr.errors import ContextUnavailable
-from ctxasr.events import Outcome, Payload, PayloadKind, PayloadRef, Record, TurnKey, TurnText
+from ctxasr.events import (
+    KIND_CHARS_MAX,
+    Outcome,
+    Payload,
+    PayloadKind,
+    PayloadRef,
+    Record,
+    TurnKey,
+    TurnText,
+)
 from ctxasr.hypotheses import Phrase, normalise
 from ctxasr.pipeline import context_ref
 from ctxasr.ports import Matrix, Vector
@@ -172,8 +181,37 @@ def test_thousands_of_names_are_cut_before_they_hold_up_the_loop() -> None:
     payloads = [Payload(key, place, texts, TTL_S, "contact") for _ in range(16)]
     found = to_turn_text(payloads)
     assert [entity.text for entity in found.entities] == list(texts[:CONTEXT_PHRASES_MAX])
+    assert found.left_out == len(texts) - CONTEXT_PHRASES_MAX, "a name that comes again is no other"
+    other = Payload(key, place, ("other", *texts[:300]), TTL_S, "contact")
+    assert to_turn_text([other, *payloads]).entities[0].text == "other"
+    same = Payload(key, place, texts[:1] * 500, TTL_S, "contact")
+    assert len(to_turn_text([same, other]).entities) == CONTEXT_PHRASES_MAX, "places are for others"
     screen = Payload(key, PayloadRef(PayloadKind.SCREEN, "1"), texts, TTL_S)
     assert len(to_turn_text([screen]).screen) == CONTEXT_PHRASES_MAX
+    assert to_turn_text([screen]).left_out == len(texts) - CONTEXT_PHRASES_MAX
+
+
+def test_a_kind_from_an_older_version_is_cut() -> None:
+    """Rows outlive deployments: what is refused today may lie in the table."""
+    place, key = PayloadRef(PayloadKind.ENTITIES, "1"), TurnKey("c", "i")
+    old = Payload(key, place, ("meg",), TTL_S, "k" * 240_000)
+    assert to_turn_text([old]).entities[0].kind == "k" * KIND_CHARS_MAX
+
+
+def test_names_that_a_limit_leaves_out_are_counted() -> None:
+    async def main() -> None:
+        world = World()
+        names = [f"N{number}x" for number in range(CONTEXT_PHRASES_MAX + 40)]
+        fitting = names[: CONTEXT_PHRASES_MAX - 2]  # and one on the screen, one in the reply
+        await world.deliver(list(turn("full", names=fitting).values()))
+        assert (await world.context("full")).left_out == 0
+        await world.deliver(list(turn("over", names=names).values()))
+        assert (await world.context("over")).left_out == 42
+        await world.deliver(list(turn("next", asked_with="ask-full", names=["Newest"]).values()))
+        context = await world.context("next")
+        assert context.left_out == 3, "newest, meg's and mobile are new"
+
+    run(main())
 
 
 # ---------------------------------------------------------------- the bytes
@@ -205,7 +243,11 @@ def test_phrases_past_a_limit_are_left_out() -> None:
     half = CONTEXT_TEXT_BYTES_MAX // 2 - around
     long = [Phrase("n" * half, "entities"), Phrase("m" * half, "entities")]
     assert within_limits(long) == long
-    assert within_limits([Phrase("n" * (half + 1), "entities"), long[1]])[1:] == []
+    longer = Phrase("n" * (half + 1), "entities")
+    assert within_limits([longer, long[1]]) == [longer]
+    assert within_limits([longer, *long[1:], *PHRASES]) == [longer, *PHRASES], "passed over"
+    endless = Phrase("meg", "entities", "k" * 10_000_000)
+    assert within_limits([endless] * CONTEXT_PHRASES_MAX + [PHRASES[0]]) == [PHRASES[0]]
 
 
 @pytest.mark.parametrize(

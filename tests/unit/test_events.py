@@ -24,6 +24,7 @@ from ctxasr.envelopes import (
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.events import (
     ENTITIES_MAX,
+    KIND_CHARS_MAX,
     TEXT_BYTES_MAX,
     Entity,
     Event,
@@ -234,12 +235,34 @@ def event(full_name: str, payload: dict[str, Any], **outer: Any) -> Event:
          "PHRASE_CHARS_MAX"),
         ("Dialog.UpdateDynamicEntities", lambda n: {"types": [{"name": "k", "values": [
             {"name": {"value": f"{i}"}} for i in range(n)]}]}, ENTITIES_MAX, "ENTITIES_MAX"),
+        ("ContextText.Entities", lambda n: {"kind": "k" * n, "values": ["x"]}, KIND_CHARS_MAX,
+         "payload.kind: KIND_CHARS_MAX"),
+        ("Dialog.UpdateDynamicEntities", lambda n: {"types": [
+            {"name": "k", "values": [{"name": {"value": "x"}}]}, {"name": "k" * n}]},
+         KIND_CHARS_MAX, "payload.types.1.name: KIND_CHARS_MAX"),
     ],
 )  # fmt: skip
 def test_limits_hold_at_their_edge(full_name: str, payload_of: Any, edge: int, limit: str) -> None:
     assert event(full_name, payload_of(edge)).payload is not None
     with pytest.raises(LimitExceeded, match=f"{limit} is {edge}, got {edge + 1}"):
         event(full_name, payload_of(edge + 1))
+
+
+def test_the_kinds_of_many_types_are_joined_as_far_as_they_fit() -> None:
+    def label(*kinds: str) -> str:
+        values = [{"name": {"value": "Meg"}}]
+        types = [{"name": kind, "values": values} for kind in kinds]
+        payload = event("Dialog.UpdateDynamicEntities", {"types": types}).payload
+        assert payload is not None
+        return payload.label
+
+    assert label("a", "b", "a", "") == "a b"
+    first = "k" * (KIND_CHARS_MAX - 2)
+    assert label(first, "b") == f"{first} b"
+    assert label(first, "bb", "c") == f"{first} c", "one that does not fit is passed over"
+    many = label(*(f"kind{number}" for number in range(10_000)))
+    assert len(many) <= KIND_CHARS_MAX
+    assert many.startswith("kind0 kind1 ")
 
 
 def test_service_payloads_max_at_its_edge() -> None:

@@ -13,8 +13,8 @@ from ctxasr.events import ENTITIES_MAX, Outcome
 
 MUTANT: Mutant = (
     "context.py",
-    "return phrases[: min(fitting, CONTEXT_PHRASES_MAX)]",
-    "return phrases",
+    "if len(kept) == CONTEXT_PHRASES_MAX:",
+    "if False:",
 )
 
 
