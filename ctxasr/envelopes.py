@@ -46,6 +46,9 @@ COUNT_MAX: Final = 10**15
 
 Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+MaybeEmpty = Annotated[str, StringConstraints(max_length=256)]
+"""An identifier that clients also send empty, which is as good as none."""
+
 Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuses half characters
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 
@@ -70,10 +73,15 @@ class Wire(BaseModel):
 class Header(Wire):
     namespace: Name
     name: Name
-    message_id: Identifier
-    dialog_request_id: Identifier | None = None
+    message_id: MaybeEmpty = ""
+    dialog_request_id: MaybeEmpty | None = None
     correlation_token: str | None = None
     payload_version: str | None = None
+
+    @field_validator("message_id", mode="before")
+    @classmethod
+    def _none_is_empty(cls, given: Any) -> Any:
+        return "" if given is None else given
 
     @property
     def full_name(self) -> str:
@@ -252,7 +260,7 @@ class Message(Wire):
 class Envelope(Wire):
     """One directive or one event, with the client's context where it sent one."""
 
-    context: tuple[dict[str, Any], ...] | None = None
+    context: tuple[dict[str, Any], ...] | dict[str, Any] | None = None
     event: Message | None = None
     directive: Message | None = None
 
@@ -286,7 +294,7 @@ class Record(BaseModel):
     device: Identifier = "device"
     received_at: Count
     message: Envelope
-    interaction: Identifier | None = None
+    interaction: MaybeEmpty | None = None
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX)] = 0
 
 

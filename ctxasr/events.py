@@ -53,7 +53,7 @@ __all__ = [
     "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef", "Recognize", "Record", "Reply",
     "RequestProcessingCompleted", "ScreenList", "Speak", "SpeechFinished", "SpeechInterrupted",
     "SpeechStarted", "TurnKey", "TurnStatus", "TurnText", "UpdateDynamicEntities", "Utterance",
-    "describe", "read_envelope", "short_hash", "to_event", "token_of",
+    "belongs_to_no_turn", "describe", "read_envelope", "short_hash", "to_event", "token_of",
 ]  # fmt: skip
 
 TEXT_BYTES_MAX: Final = 16_384
@@ -248,21 +248,35 @@ class _Content(NamedTuple):
     number: int | None = None
 
 
+def belongs_to_no_turn(message: Message, interaction: str | None = None) -> str:
+    """Why a message belongs to no turn, in words for a note; empty if it belongs to one.
+
+    Clients tell much that concerns no turn (System.SynchronizeState, a StopCapture that nobody
+    asked for), and some send their ids empty. Such a message is left out and counted, not refused.
+    `interaction` is the turn where something else names it: the record around the message, or the
+    Speak whose token the message has.
+    """
+    header = message.header
+    if not (header.dialog_request_id or interaction):
+        return "header.dialogRequestId is missing or empty, and nothing else names its turn"
+    if not header.message_id:
+        return "header.messageId is missing or empty, so a repetition could not be told from it"
+    return ""
+
+
 def to_event(record: Record, payload_ttl_s: int) -> Event:
     """What a record means for the tables; equal records give equal events.
 
     Raises:
-        EnvelopeError: the message belongs to no turn.
+        EnvelopeError: the message belongs to no turn; `belongs_to_no_turn` says so beforehand.
         LimitExceeded: a text or a list is too long.
     """
     message = record.message.message
     header, body = message.header, message.payload
+    if reason := belongs_to_no_turn(message, record.interaction):
+        raise EnvelopeError(f"{header.full_name}: belongs to no turn: {reason}")
     interaction = header.dialog_request_id or record.interaction
-    if interaction is None:
-        raise EnvelopeError(
-            f"{header.full_name}: header.dialogRequestId is missing; without it, or 'interaction' "
-            "in the record, the event belongs to no turn"
-        )
+    assert interaction, "it belongs to a turn"
     size = len(interaction.encode("utf-8", "surrogatepass"))
     if size > INTERACTION_BYTES_MAX:
         raise LimitExceeded("INTERACTION_BYTES_MAX", INTERACTION_BYTES_MAX, size, "interaction")

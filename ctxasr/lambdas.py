@@ -26,7 +26,7 @@ from typing import Any, Final
 from ctxasr import app
 from ctxasr.envelopes import ExpectSpeech, Recognize, Record
 from ctxasr.errors import CtxasrError, StoreUnavailable
-from ctxasr.events import ConsistentStatus, EventKey, TurnKey
+from ctxasr.events import ConsistentStatus, EventKey, TurnKey, belongs_to_no_turn
 from ctxasr.gateway import requests
 from ctxasr.gateway.batches import Item, read_batch, work_on
 from ctxasr.gateway.neighbours import SweepQueue, neighbours
@@ -109,6 +109,9 @@ async def _record_event(event: Any, deadline_s: float) -> dict[str, Any]:
         record = requests.record_of(event)
         async with asyncio.timeout_at(deadline_s):
             status = await _record(record)
+        if status is None:
+            left_out = {"ignored": belongs_to_no_turn(record.message.message, record.interaction)}
+            return {"acknowledged": True, "interaction": None, "outcome": None} | left_out
         outcome = None if status.outcome is None else status.outcome.value
         turn = status.turn.interaction
         return {"acknowledged": True, "interaction": turn, "outcome": outcome}
@@ -117,10 +120,16 @@ async def _record_event(event: Any, deadline_s: float) -> dict[str, Any]:
     )
 
 
-async def _record(record: Record) -> ConsistentStatus:
-    """Returning acknowledges the record: also its sweep is arranged for."""
+async def _record(record: Record) -> ConsistentStatus | None:
+    """Returning acknowledges the record: also its sweep is arranged for.
+
+    None for what belongs to no turn. It is left out: among the dead letters it would hide others.
+    """
     service = await _service("record_event")
     header = record.message.message.header
+    if belongs_to_no_turn(record.message.message, record.interaction):
+        _process().watch.say("event of no known turn", event=header.message_id)
+        return None
     interaction = header.dialog_request_id or record.interaction or ""
     turn = TurnKey(record.customer, interaction)
     with _process().watch.turn("record", turn, header.message_id):

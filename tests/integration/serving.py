@@ -216,7 +216,7 @@ def fuzz(server: Server, folder: Path, *options: str) -> str:
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Tested: 13" in done.stdout
+    assert "Tested: 14" in done.stdout
     codes = Counter(line.get("status", 0) // 100 for line in server.lines())
     assert codes[2] > 50, "some of it was right"
     assert codes[4] > 200

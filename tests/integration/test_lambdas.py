@@ -335,6 +335,17 @@ def test_the_sweep_settles_what_is_due_and_comes_again_for_the_rest(deployed: st
     assert (state["outcome"], state["state"]) == ("discarded", "none")
 
 
+def test_what_belongs_to_no_turn_is_acknowledged_and_left_out() -> None:
+    header = {"namespace": "System", "name": "SynchronizeState", "messageId": "m"}
+    message = {"event": {"header": header | {"dialogRequestId": ""}, "payload": {}}}
+    record = {"customer": "customer", "received_at": now_ms(), "message": message}
+    answer = lambdas.record_event(record, Context())
+    assert (answer["acknowledged"], answer["interaction"]) == (True, None)
+    assert "dialogRequestId is missing or empty" in answer["ignored"]
+    spoken = told("turn-1")["recognize"]
+    assert failed(lambdas.record_event(sqs(record, spoken), Context())) == []
+
+
 def test_wrong_input_is_an_error_and_an_unreachable_store_is_not_one_for_the_customer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

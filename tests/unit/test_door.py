@@ -174,6 +174,70 @@ async def test_a_recognize_without_audio_is_just_recorded() -> None:
     ]
 
 
+NO_TURN = [
+    ("System.SynchronizeState", {"messageId": ""}),
+    ("System.SynchronizeState", {"messageId": "m"}),
+    ("System.UserInactivityReport", {"messageId": "m", "dialogRequestId": ""}),
+    ("SpeechRecognizer.ExpectSpeechTimedOut", {"messageId": "m"}),
+    ("SpeechSynthesizer.SpeechFinished", {"messageId": "m"}),
+    ("SpeechSynthesizer.SpeechFinished", {"messageId": "", "dialogRequestId": "turn-1"}),
+]
+
+
+@pytest.mark.parametrize(("full_name", "ids"), NO_TURN)
+@pytest.mark.parametrize("part", ["metadata", "request"])
+async def test_what_belongs_to_no_turn_is_left_out(
+    full_name: str, ids: dict[str, str], part: str
+) -> None:
+    namespace, name = full_name.split(".")
+    header = {"namespace": namespace, "name": name, **ids}
+    message = {"event": {"header": header, "payload": {"token": "never-spoken"}}}
+    world = World()
+    async with Door(world).client() as client:
+        for context in (json.loads("[]"), json.loads("{}")):
+            given = json.dumps({"context": context, **message})
+            form: Any = {part: (part, given, "application/json;")}
+            answer = await client.post("/v20160207/events", files=form)
+            assert (answer.status_code, answer.content) == (204, b"")
+        answer = await client.post("/v1/records", json={"message": message, "interaction": ""})
+        found = answer.json()
+        assert (answer.status_code, found["interaction"]) == (200, None)
+        assert "is missing or empty" in found["ignored"]
+        assert (await client.get("/v1/turns/turn-1")).status_code == 404
+    assert await world.store.turns("customer") == []
+
+
+@pytest.mark.parametrize("ids", [{"messageId": ""}, {"dialogRequestId": ""}])
+async def test_a_recognize_that_belongs_to_no_turn_is_refused(ids: dict[str, str]) -> None:
+    message = recognize().message.model_dump(by_alias=True, exclude_unset=True)
+    message["event"]["header"] |= ids
+    form: Any = {"request": ("request", json.dumps(message)), "audio": ("audio", SECOND, PCM)}
+    async with Door(World()).client() as client:
+        answer = await client.post("/v20160207/events", files=form)
+    assert (answer.status_code, answer.json()["title"]) == (422, "EnvelopeError")
+    assert next(iter(ids)) in answer.json()["detail"]
+
+
+async def test_what_avs_clients_ask_and_how_they_name_parts() -> None:
+    event = recognize().message.to_json()
+    quoted = (
+        f"--b\r\nContent-Disposition: form-data; name='request'\r\n\r\n{event}\r\n"
+        "--b\r\nContent-Disposition: form-data; name='audio'\r\n\r\n"
+    ).encode() + SECOND + b"\r\n--b--\r\n"  # fmt: skip
+    head = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with Door(World()).client() as client:
+        answer = await client.get("/ping")
+        assert (answer.status_code, answer.content) == (204, b"")
+        answer = await client.get("/ping", headers={"Authorization": "Bearer x"})
+        assert answer.status_code == 401
+        answer = await client.post("/v20160207/events", content=quoted, headers=head)
+        assert '{"text": "power"}' in answer.text
+        both: Any = {"metadata": ("m", event), "request": ("r", event), "audio": ("a", SECOND)}
+        late: Any = {"audio": ("a", SECOND), "request": ("r", event)}
+        for files in (both, late):
+            assert (await client.post("/v20160207/events", files=files)).status_code == 422
+
+
 async def test_halves_of_surrogate_pairs_are_no_fault() -> None:
     """JSON can escape them, UTF-8 cannot hold them."""
     half = "\ud800"

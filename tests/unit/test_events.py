@@ -33,6 +33,7 @@ from ctxasr.events import (
     PayloadKind,
     PayloadRef,
     TurnText,
+    belongs_to_no_turn,
     to_event,
 )
 from ctxasr.hypotheses import (
@@ -141,7 +142,8 @@ def wrong(full_name: str = "ContextText.Utterance", **changes: Any) -> dict[str,
         ({**wrong(), "event": wrong()["directive"]}, "either 'event' or 'directive'"),
         ([SECRET], "envelope"),
         ({"directive": {"payload": {"text": SECRET}}}, "directive.header: Field required"),
-        (wrong(header={"namespace": "A", "name": "b"}), "directive.header.messageId"),
+        (wrong(header={"namespace": "A", "name": "b", "messageId": 7}), "header.messageId"),
+        (wrong(header={"namespace": "A", "name": "b", "messageId": "m" * 257}), "header.messageId"),
         (wrong(header={"namespace": SECRET, "name": "b", "messageId": "m"}), "header.namespace"),
         (wrong(payload=SECRET), "directive.payload"),
         (wrong(payload=None), "directive.payload"),
@@ -351,6 +353,60 @@ def test_an_event_without_a_turn_is_refused_unless_the_record_names_it() -> None
         to_event(Record.model_validate(given), 600)
     found = to_event(Record.model_validate(given | {"interaction": "turn-9"}), 600)
     assert found.key.turn.interaction == "turn-9"
+
+
+ABSENT: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("header", "interaction", "missing"),
+    [
+        ({"messageId": "m", "dialogRequestId": "d"}, None, ""),
+        ({"messageId": "m", "dialogRequestId": ABSENT}, "d", ""),
+        ({"messageId": "m", "dialogRequestId": ""}, "d", ""),
+        ({"messageId": "m", "dialogRequestId": ABSENT}, None, "header.dialogRequestId"),
+        ({"messageId": "m", "dialogRequestId": ""}, None, "header.dialogRequestId"),
+        ({"messageId": "m", "dialogRequestId": None}, "", "header.dialogRequestId"),
+        ({"messageId": "", "dialogRequestId": ""}, None, "header.dialogRequestId"),
+        ({"messageId": "", "dialogRequestId": "d"}, None, "header.messageId"),
+        ({"messageId": None, "dialogRequestId": "d"}, None, "header.messageId"),
+        ({"messageId": ABSENT, "dialogRequestId": ""}, "d", "header.messageId"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("form", "full_name"),
+    [
+        ("event", "System.SynchronizeState"),
+        ("event", "SpeechRecognizer.ExpectSpeechTimedOut"),
+        ("directive", "SpeechRecognizer.StopCapture"),
+    ],
+)
+def test_what_belongs_to_no_turn_can_be_read_and_says_why(
+    form: str, full_name: str, header: dict[str, Any], interaction: str | None, missing: str
+) -> None:
+    namespace, name = full_name.split(".")
+    ids = {key: value for key, value in header.items() if value is not ABSENT}
+    message = {form: {"header": {"namespace": namespace, "name": name, **ids}, "payload": {}}}
+    record = {"customer": "c", "received_at": 0, "message": message, "interaction": interaction}
+    read = Record.model_validate(record)
+    reason = belongs_to_no_turn(read.message.message, read.interaction)
+    assert reason.startswith(missing)
+    assert bool(reason) is bool(missing)
+    if missing:
+        with pytest.raises(EnvelopeError, match=f"{full_name}: belongs to no turn: {missing}"):
+            to_event(read, 600)
+    else:
+        assert to_event(read, 600).key.turn.interaction == "d"
+
+
+def test_the_context_of_an_envelope_is_a_list_or_an_object() -> None:
+    message = envelope("SpeechRecognizer.Recognize", {}, "turn-1", "m")
+    contexts: list[Any] = [[], [{"header": {}, "payload": {}}], {}, {"header": {}}, None]
+    for context in contexts:
+        given = message | {"context": context}
+        assert json.loads(read_envelope(json.dumps(given)).to_json()) == given
+    with pytest.raises(EnvelopeError, match="context"):
+        read_envelope(json.dumps(message | {"context": SECRET}))
 
 
 # ---------------------------------------------------------------- marks and references

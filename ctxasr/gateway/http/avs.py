@@ -2,6 +2,7 @@
 
     POST /v20160207/events      metadata: {"context": [...], "event": {...}}
                                 audio:    only with SpeechRecognizer.Recognize
+    GET  /ping                  204
 
 A Recognize with audio is answered with SpeechRecognizer.StopCapture and with what was understood,
 as the directive ContextText.Utterance, which is ours: AVS would not tell. Any other event is
@@ -27,7 +28,7 @@ from ctxasr.envelopes import (
     read_envelope,
 )
 from ctxasr.errors import EnvelopeError
-from ctxasr.events import short_hash
+from ctxasr.events import belongs_to_no_turn, short_hash
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.limits import PCM_BYTES_MAX
 from ctxasr.gateway.http.logs import log
@@ -40,12 +41,17 @@ FORMAT: Final = "AUDIO_L16_RATE_16000_CHANNELS_1"
 DEVICE: Final = "device"
 """Of a token without one: AVS has a token for each device."""
 
-PARTS_BYTES_MAX: Final = {"metadata": MESSAGE_BYTES_MAX, "audio": PCM_BYTES_MAX}
+EVENT_PARTS: Final = ("metadata", "request")
+"""How clients name the part that holds the event: AVS itself says the first."""
+
+PARTS_BYTES_MAX: Final = {
+    "metadata": MESSAGE_BYTES_MAX, "request": MESSAGE_BYTES_MAX, "audio": PCM_BYTES_MAX,
+}  # fmt: skip
 """The parts that are read, and how large each may be."""
 
 
 def avs_router(service: Service) -> APIRouter:
-    """The one route of AVS."""
+    """The routes of AVS."""
     router = APIRouter(tags=["Alexa Voice Service"])
 
     @router.post(PATH, operation_id="avs_event", summary="One AVS event, with audio if it has any")
@@ -60,6 +66,10 @@ def avs_router(service: Service) -> APIRouter:
             return Response(status_code=204)
         return Response(related(directives), media_type=RELATED)
 
+    @router.get("/ping", operation_id="ping", status_code=204, summary="The connection lives")
+    async def ping() -> None:
+        """AVS clients ask every five minutes, so that proxies keep the connection open."""
+
     return router
 
 
@@ -67,13 +77,11 @@ async def _take(
     service: Service, grant: Grant, message: Envelope, parts: AsyncIterator[Part]
 ) -> list[dict[str, Any]]:
     header, body = message.message.header, message.message.payload
-    outer: dict[str, Any] = {}
-    if header.dialog_request_id is None:
-        outer["interaction"] = service.turn_of(grant, message)
-    record = service.record_of(grant, message, DEVICE, **outer)
+    record = service.record_of(grant, message, DEVICE, service.turn_of(grant, message))
+    no_turn = belongs_to_no_turn(message.message, record.interaction)
     if isinstance(body, Recognize):
-        if header.dialog_request_id is None:
-            raise EnvelopeError("event.header.dialogRequestId: a Recognize must have one")
+        if no_turn:  # what was said would be lost, and nobody told
+            raise EnvelopeError(f"a Recognize must belong to a turn: {no_turn}")
         heard = await service.hear(
             record, lambda: _decode(service, grant.customer, parts, body.format)
         )
@@ -85,10 +93,10 @@ async def _take(
         ]
     async for _ in parts:
         raise EnvelopeError("body: only a Recognize has audio")
-    if header.dialog_request_id is not None or outer.get("interaction") is not None:
-        await service.record(record)
-    else:
+    if no_turn:
         log("event of no known turn", customer=grant.customer, event=header.message_id)
+    else:
+        await service.record(record)
     return []
 
 
@@ -97,21 +105,23 @@ async def _decode(
 ) -> Recognition | None:
     from ctxasr.gateway.http.sound import from_pcm
 
-    audio = [part.data async for part in parts]  # at most one: there are two names
+    audio = [part async for part in parts]
     if not audio:
         return None
+    if [part.name for part in audio] != ["audio"]:
+        raise EnvelopeError("body: an event has at most one part beside it, 'audio'")
     if form != FORMAT:
         raise EnvelopeError(f"event.payload.format: must be {FORMAT}")
-    (sound,) = audio
+    sound = audio[0].data
     return await service.recogniser.recognise(customer, lambda: from_pcm(sound))
 
 
 def _event(part: Part | None) -> Envelope:
-    if part is None or part.name != "metadata":
-        raise EnvelopeError("body: the first part must be 'metadata'")
+    if part is None or part.name not in EVENT_PARTS:
+        raise EnvelopeError("body: the first part must be 'metadata' or 'request', with the event")
     message = read_envelope(part.data)
     if message.event is None:
-        raise EnvelopeError("metadata: must hold an event; directives go to /v1/records")
+        raise EnvelopeError(f"{part.name}: must hold an event; directives go to /v1/records")
     return message
 
 

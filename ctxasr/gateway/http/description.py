@@ -147,7 +147,7 @@ def _avs(operation: dict[str, Any]) -> None:
     metadata = {"$ref": "#/components/schemas/EventEnvelope"}
     operation["requestBody"] = {
         "required": True,
-        "description": "metadata first; audio is 16-bit little-endian mono at 16 kHz.",
+        "description": "metadata (or request) first; audio is 16-bit little-endian mono at 16 kHz.",
         "content": {
             "multipart/form-data": {
                 "schema": {

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from ctxasr.answer import ContextState
-from ctxasr.envelopes import SERVICE_PAYLOADS_MAX, Envelope, Identifier
+from ctxasr.envelopes import SERVICE_PAYLOADS_MAX, Envelope, Identifier, MaybeEmpty
 from ctxasr.events import Outcome
 from ctxasr.gateway.requests import PHONES_MAX, Request, recognition_of
 from ctxasr.gateway.requests import HypothesisIn as LenientHypothesis
@@ -107,7 +107,7 @@ class RecordIn(Request):
 
     message: Envelope
     device: Device = "device"
-    interaction: Identifier | None = Field(
+    interaction: MaybeEmpty | None = Field(
         None, description="The turn, where the message has no dialogRequestId."
     )
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX, strict=True)] = Field(
@@ -118,9 +118,10 @@ class RecordIn(Request):
 class Recorded(Out):
     """The event is in the store; if it completed its turn, the turn is settled."""
 
-    interaction: str
+    interaction: str | None = Field(description="The turn; null if nothing was recorded.")
     event: str
     outcome: Outcome | None = Field(description="How the turn was settled, if it is.")
+    ignored: Annotated[str | None, Field(description="Why it belongs to no turn.")] = None
 
 
 class Told(Out):

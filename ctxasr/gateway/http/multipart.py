@@ -112,7 +112,7 @@ class _Reader:
 
     def _named(self) -> None:
         _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("latin-1")
+        name = options.get(b"name", b"").decode("latin-1").strip("'")  # some quote it so
         if name in self._seen:
             raise EnvelopeError("body: two parts of one name")
         if name in self._limits_bytes:

@@ -33,7 +33,7 @@ from ctxasr.answer import ContextState, bias_in
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.envelopes import Identifier
 from ctxasr.errors import AudioError, ContextUnavailable, CtxasrError, PayloadUnreadable
-from ctxasr.events import ConsistentStatus, Outcome, TurnKey
+from ctxasr.events import ConsistentStatus, Outcome, TurnKey, belongs_to_no_turn
 from ctxasr.gateway.contexts import change_fields, describe_context, nothing, phrase_fields
 from ctxasr.gateway.export.targets import TARGETS, export
 from ctxasr.gateway.http import models
@@ -42,6 +42,7 @@ from ctxasr.gateway.http.avs import PATH as AVS_PATH
 from ctxasr.gateway.http.avs import avs_router
 from ctxasr.gateway.http.dialogues import Dialogues
 from ctxasr.gateway.http.limits import FORM_BYTES_MAX, SOUND_BYTES_MAX
+from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem, problem_of
 from ctxasr.gateway.http.service import Heard, Service, opening_of
 from ctxasr.gateway.requests import ContextRequest
@@ -126,7 +127,10 @@ def _events(service: Service) -> APIRouter:
         "/v1/records", operation_id="record", summary="Record one event or directive of a turn"
     )
     async def record(given: models.RecordIn, grant: Calling) -> models.Recorded:
-        """Answered when it is written; if it completes its turn, when the turn is settled."""
+        """Answered when it is written; if it completes its turn, when the turn is settled.
+
+        What belongs to no turn is left out, and the answer says so.
+        """
         found = service.record_of(
             grant,
             given.message,
@@ -134,8 +138,13 @@ def _events(service: Service) -> APIRouter:
             interaction=given.interaction or service.turn_of(grant, given.message),
             service_payloads=given.service_payloads,
         )
-        status = await service.record(found)
-        return _recorded(given.message.message.header.message_id, status)
+        message = given.message.message
+        if reason := belongs_to_no_turn(message, found.interaction):
+            log("event of no known turn", customer=grant.customer, event=message.header.message_id)
+            return models.Recorded(
+                interaction=None, event=message.header.message_id, outcome=None, ignored=reason
+            )
+        return _recorded(message.header.message_id, await service.record(found))
 
     @router.post(
         "/v1/assist", operation_id="assist", summary="Record one event of an Assist pipeline"

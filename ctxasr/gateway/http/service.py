@@ -82,14 +82,22 @@ class Service:
 
     # ------------------------------------------------------------ events
 
-    def record_of(self, grant: Grant, message: Envelope, device: str, **outer: Any) -> Record:
+    def record_of(
+        self,
+        grant: Grant,
+        message: Envelope,
+        device: str,
+        interaction: str | None = None,
+        service_payloads: int = 0,
+    ) -> Record:
         """The outer record, as the transport knows it: whose, from where, and when."""
         return Record(
             customer=grant.customer,
             device=grant.device or device,
             received_at=round(self.ports.clock.now_ms()),
             message=message,
-            **outer,
+            interaction=interaction,
+            service_payloads=service_payloads,
         )
 
     async def record(self, record: Record) -> ConsistentStatus:
@@ -126,7 +134,7 @@ class Service:
         self.saw(record.customer)
         message = record.message.message
         turn = message.header.dialog_request_id or record.interaction
-        if isinstance(message.payload, Speak) and turn is not None:
+        if isinstance(message.payload, Speak) and turn:
             self.remembered.spoke(record.customer, message.payload.token, turn)
         return event
 
