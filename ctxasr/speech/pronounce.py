@@ -17,15 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from ctxasr.dictionary import VARIANT, dictionary
 from ctxasr.errors import InputError
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, normalise
 from ctxasr.speech.g2p import G2P, LETTERS, default_g2p
 from ctxasr.speech.lexicon import (
     PHONES,
-    VARIANT,
     Pronunciation,
     Pronunciations,
-    dictionary,
     look_up,
     strip_stress,
 )

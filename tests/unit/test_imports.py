@@ -20,6 +20,7 @@ ROOMS = {
     "hypotheses": 0,
     "envelopes": 0,
     "events": 0,
+    "dictionary": 0,
     "ports": 1,
     "record": 2,
     "trigger": 2,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ctxasr.dictionary import VARIANT, dictionary
 from ctxasr.errors import DataError, InputError
 from ctxasr.speech import lexicon
 from ctxasr.speech.g2p import (
@@ -102,9 +103,9 @@ def test_every_word_of_the_recogniser_has_a_sound() -> None:
 
     path = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
     heard = {line.split(" ", 1)[0] for line in path.read_text().splitlines()}
-    heard = {lexicon.VARIANT.sub("", word) for word in heard}
+    heard = {VARIANT.sub("", word) for word in heard}
     assert len(heard) > 120_000
-    assert heard <= lexicon.dictionary().keys()
+    assert heard <= dictionary().keys()
     assert all(lexicon.look_up(word) for word in islice(sorted(heard), 0, None, 101))
     assert lexicon.look_up("aalborg") == (
         ("AO", "L", "B", "AO", "R", "G"),
@@ -169,7 +170,7 @@ def test_imports_are_slim() -> None:
     code = (
         "import sys, ctxasr.speech, ctxasr.speech.pocketsphinx, ctxasr.speech.audio;"
         "import ctxasr.speech.tts, ctxasr.speech.pronounce;"
-        "heavy = {'torch', 'pocketsphinx', 'soundfile', 'soxr', 'cmudict', 'scipy'};"
+        "heavy = {'torch', 'pocketsphinx', 'soundfile', 'soxr', 'scipy'};"
         "heavy &= set(sys.modules);"
         "assert not heavy, heavy;"
         "assert ctxasr.speech.pronounce.Pronouncer().phones('panera');"
@@ -179,4 +180,4 @@ def test_imports_are_slim() -> None:
 
 
 def _words() -> list[str]:
-    return [word for word in lexicon.dictionary() if not lexicon.VARIANT.search(word)]
+    return [word for word in dictionary() if not VARIANT.search(word)]
