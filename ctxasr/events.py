@@ -46,14 +46,14 @@ from ctxasr.hypotheses import PHRASE_CHARS_MAX
 from ctxasr.timing import spoken_ms
 
 __all__ = [
-    "ENTITIES_MAX", "KIND_CHARS_MAX", "MESSAGE_BYTES_MAX", "SERVICE_PAYLOADS_MAX",
+    "ENTITIES_MAX", "KIND_CHARS_MAX", "MESSAGE_BYTES_MAX", "NO_GROUNDS", "SERVICE_PAYLOADS_MAX",
     "TEXT_BYTES_MAX", "Body", "ConsistentStatus", "ElicitSlot", "Entities", "Entity", "Envelope",
-    "Event", "EventKey", "ExpectSpeech", "ExpectSpeechTimedOut", "Header", "Initiator",
-    "InitiatorPayload", "Mark",
-    "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef", "Recognize", "Record", "Reply",
-    "RequestProcessingCompleted", "ScreenList", "Speak", "SpeechFinished", "SpeechInterrupted",
-    "SpeechStarted", "TurnKey", "TurnStatus", "TurnText", "UpdateDynamicEntities", "Utterance",
-    "belongs_to_no_turn", "describe", "read_envelope", "short_hash", "to_event", "token_of",
+    "Event", "EventKey", "ExpectSpeech", "ExpectSpeechTimedOut", "Grounds", "Header", "Initiator",
+    "InitiatorPayload", "Mark", "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef",
+    "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
+    "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
+    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "describe", "read_envelope",
+    "short_hash", "to_event", "token_of",
 ]  # fmt: skip
 
 TEXT_BYTES_MAX: Final = 16_384
@@ -190,6 +190,29 @@ class ConsistentStatus(TurnStatus):
     """The same from ReturnValues=ALL_NEW or a ConsistentRead: what decisions may stand on."""
 
     __slots__ = ()
+
+
+class Grounds(NamedTuple):
+    """What a decision about a turn stood on: its write takes effect only where all of it still is.
+
+    A turn that was forgotten and came again has another data key, and its events only as they come
+    again. `wrapped_key` is None where the decision saw none: one may have been opened since.
+    """
+
+    wrapped_key: bytes | None = None
+    events: tuple[str, ...] = ()
+    refs: tuple[PayloadRef, ...] = ()
+
+    def hold(self, status: TurnStatus) -> bool:
+        """Whether the item still shows them."""
+        return (
+            self.wrapped_key in (None, status.wrapped_key)
+            and status.marks.keys() >= set(self.events)
+            and status.refs.issuperset(self.refs)
+        )
+
+
+NO_GROUNDS: Final = Grounds()
 
 
 class Event(NamedTuple):

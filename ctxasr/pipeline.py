@@ -42,6 +42,7 @@ from ctxasr.trigger import (
     decide,
     discard,
     expects_speech,
+    grounds_of,
     may_complete,
 )
 from ctxasr.windows import Windows, window_of
@@ -97,7 +98,9 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     event = to_event(record, ports.payload_ttl_s)
     ports.windows.note(event)
     expires_at_s = record.received_at // 1000 + ports.payload_ttl_s
-    status = await record_event(event, ports.store, ports.vault, expires_at_s)
+    status = await record_event(
+        event, ports.store, ports.vault, expires_at_s, now_ms=ports.clock.now_ms()
+    )
     # Once more: a window that was opened between the two may stand on an item without this event.
     ports.windows.note(event)
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
@@ -150,7 +153,8 @@ async def embed(key: EventKey, device: str, ports: Ports) -> ConsistentStatus | 
 
 async def _settle(status: ConsistentStatus, event: Event, ports: Ports) -> ConsistentStatus:
     """Claim the turn and, if it is ours, embed it; returns once it is settled."""
-    status = await ports.store.claim(status.turn, event.key.event)
+    grounds = grounds_of(status)
+    status = await ports.store.claim(status.turn, event.key.event, grounds=grounds)
     if status.owner == event.key.event:
         return await _embed_alone(status, event.key, event.device, ports)
     return await _see_settled(status, event, ports) if may_complete(event) else status
@@ -261,7 +265,11 @@ async def _embed_here(
     embedding = replace(embedding, computed_at_ms=now_ms, computed_ms=now_ms - began_ms)
     blob = embedding.to_bytes()
     await ports.vault.put_blob(status.wrapped_key, turn, ref, blob, status.expires_at_s)
-    return await ports.store.settle(turn, Outcome.EMBEDDED, owner=key.event, ref=ref)
+    # Not under the key of a turn that was forgotten meanwhile: a redelivery may own its successor.
+    grounds = grounds_of(status)
+    return await ports.store.settle(
+        turn, Outcome.EMBEDDED, owner=key.event, ref=ref, grounds=grounds
+    )
 
 
 async def _embed_elsewhere(

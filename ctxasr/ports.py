@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ctxasr.events import (
+    NO_GROUNDS,
     ConsistentStatus,
     Event,
     EventKey,
+    Grounds,
     Outcome,
     Payload,
     PayloadRef,
@@ -50,10 +52,13 @@ class EventStore(Protocol):
         """Note the event and the reference of its payload; a repetition changes nothing."""
         ...
 
-    async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
+    async def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> ConsistentStatus:
         """Own the turn if it is neither owned nor settled; whoever owns it stands in the item.
 
-        Neither this nor `settle` looks at the expiry: what has expired settles as missed.
+        Changes nothing where the item no longer shows the `grounds` of the decision. Neither this
+        nor `settle` looks at the expiry: what has expired settles as missed.
         """
         ...
 
@@ -64,8 +69,11 @@ class EventStore(Protocol):
         *,
         owner: str | None,
         ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> ConsistentStatus:
         """Fix the outcome, once, if `owner` still owns the turn; later calls change nothing.
+
+        Nor does one whose `grounds` the item no longer shows, and none makes an item.
 
         MISSED and DISCARDED also remove the wrapped key: every payload is unreadable at once.
         """
@@ -104,6 +112,10 @@ class PayloadVault(Protocol):
 
     def held_key(self, turn: TurnKey) -> bytes | None:
         """The turn's wrapped key, if this process has it open already."""
+        ...
+
+    def drop_keys(self, turn: TurnKey) -> None:
+        """Let go of all keys of the turn that this process has open."""
         ...
 
     async def put(self, wrapped_key: bytes, payload: Payload) -> None: ...

@@ -14,8 +14,10 @@ from ctxasr.events import (
     ConsistentStatus,
     Event,
     ExpectSpeech,
+    Grounds,
     Outcome,
     PayloadKind,
+    PayloadRef,
     RequestProcessingCompleted,
 )
 from ctxasr.ports import EventStore, PayloadVault
@@ -68,6 +70,35 @@ def is_complete(status: ConsistentStatus) -> bool:
     )
 
 
+def grounds_of(status: ConsistentStatus) -> Grounds:
+    """What a decision about this item stands on, for the write that carries it out to demand.
+
+    The data key, the event that decided (else the latest one), and of what the trigger waits for
+    as much as is there. Between a decision and its write the customer may be forgotten, and a late
+    event of the turn may make its item anew: that one was never decided about.
+    """
+    refs: list[PayloadRef] = []
+    decisive = _first(status, ExpectSpeech.full_name)
+    if decisive is not None:
+        announced = status.marks[decisive].number or 0
+        there = sorted(status.refs)
+        for kind in (PayloadKind.UTTERANCE, PayloadKind.REPLY):
+            refs += [ref for ref in there if ref.kind is kind][:1]
+        refs += [ref for ref in there if ref.kind.from_service][:announced]
+    else:
+        decisive = _first(status, RequestProcessingCompleted.full_name) or max(
+            status.marks, key=lambda event: status.marks[event].at_ms, default=None
+        )
+    events = () if decisive is None else (decisive,)
+    return Grounds(status.wrapped_key, events, tuple(refs))
+
+
+def _first(status: ConsistentStatus, name: str) -> str | None:
+    """The id of the earliest event of that name."""
+    ours = [event for event, mark in status.marks.items() if mark.name == name]
+    return min(ours, key=lambda event: status.marks[event].at_ms, default=None)
+
+
 async def discard(
     status: ConsistentStatus,
     store: EventStore,
@@ -78,10 +109,12 @@ async def discard(
 ) -> ConsistentStatus:
     """Settle without an embedding: shred the key first, then delete what it had locked.
 
-    Does nothing to a turn that `owner` does not own or that is settled already. Between the two
+    Does nothing to a turn that `owner` does not own, that is settled already, or that is no longer
+    the one that `status` shows. Between the two
     writes the payloads are there and unreadable; a crash leaves it so until TTL.
     """
-    settled = await store.settle(status.turn, outcome, owner=owner)
+    grounds = grounds_of(status)
+    settled = await store.settle(status.turn, outcome, owner=owner, grounds=grounds)
     if settled.outcome is outcome:
         await vault.delete(settled.turn, sorted(settled.refs))
     return settled

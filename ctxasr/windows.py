@@ -41,14 +41,18 @@ _ENDS: Final = (SpeechFinished.full_name, SpeechInterrupted.full_name)
 
 
 def window_of(status: ConsistentStatus) -> Deadline:
-    """The compute window of a turn that expects speech, on the clock of its records."""
+    """The compute window of a turn that expects speech, on the clock of its records.
+
+    Of an item without its expect-speech, which no claim of ours makes: one that is over.
+    """
 
     first: dict[str, Mark] = {}
     for mark in status.marks.values():
         known = first.get(mark.name)
         if known is None or mark.at_ms < known.at_ms:
             first[mark.name] = mark
-    assert _EXPECT in first, "asked of turns that expect speech"
+    if _EXPECT not in first:
+        return Deadline(0.0, 0.0)
     speak, reply = first.get(_SPEAK), first.get(_REPLY)
     began, said = first.get(_STARTED) or speak, reply or speak
     ends = [float(first[name].at_ms) for name in _ENDS if name in first]

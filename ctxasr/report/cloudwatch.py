@@ -21,7 +21,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from ctxasr.errors import CtxasrError, StoreUnavailable
-from ctxasr.events import ConsistentStatus, Outcome, PayloadRef, TurnKey
+from ctxasr.events import NO_GROUNDS, ConsistentStatus, Grounds, Outcome, PayloadRef, TurnKey
 from ctxasr.ports import Clock, EventStore
 from ctxasr.report.xray import Traces
 
@@ -156,8 +156,9 @@ class _Counting:
         *,
         owner: str | None,
         ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> ConsistentStatus:
-        settled = await self._store.settle(turn, outcome, owner=owner, ref=ref)
+        settled = await self._store.settle(turn, outcome, owner=owner, ref=ref, grounds=grounds)
         own = settled.outcome is outcome and (ref is None or ref in settled.refs)
         if own and turn not in self._counted:
             self._watch.count(OUTCOME_METRICS[outcome])

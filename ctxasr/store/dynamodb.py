@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from ctxasr.errors import LimitExceeded, first_error
-from ctxasr.events import ConsistentStatus, Event, Outcome, PayloadRef, TurnKey
+from ctxasr.events import (
+    NO_GROUNDS,
+    ConsistentStatus,
+    Event,
+    Grounds,
+    Outcome,
+    PayloadRef,
+    TurnKey,
+)
 from ctxasr.store import schema
 from ctxasr.store.caller import Caller, code_of, refused
 from ctxasr.store.schema import Item, Tables
@@ -106,14 +114,21 @@ class DynamoEventStore:
             update.once(schema.ref_attribute(ref), {"S": schema.payload_sort(turn, ref)})
         return await self._write(turn, update.once(schema.EXPIRES_AT, {"N": str(expires_at_s)}))
 
-    async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
+    async def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> ConsistentStatus:
         # A writes the claim; its answer is lost; A repeats it and fails on its own claim. The item
         # of the failed condition shows A as the owner, so A proceeds; B sees A there and stops.
         # The expiry is not looked at: of a turn that has expired but is not swept yet no payload
         # can be read any more, so that its owner settles it as missed, and its key goes at once.
+        #
+        # A records the last event; the customer is forgotten; a late event makes the item anew; A
+        # claims. The item has neither A's expect-speech nor its key: only a claim that demands them
+        # leaves it alone.
         update = _Update().set(schema.OWNER, {"S": owner})
         update.require_absent(schema.OWNER).require_absent(schema.OUTCOME)
-        return await self._write(turn, update.require_present(schema.EXPIRES_AT))
+        update.require_present(schema.EXPIRES_AT)
+        return await self._write(turn, update.require_grounds(grounds))
 
     async def settle(
         self,
@@ -122,6 +137,7 @@ class DynamoEventStore:
         *,
         owner: str | None,
         ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> ConsistentStatus:
         update = _Update().set(schema.OUTCOME, {"S": outcome.value})
         if ref is not None:
@@ -133,7 +149,7 @@ class DynamoEventStore:
             update.require_absent(schema.OWNER)
         else:
             update.require_equal(schema.OWNER, {"S": owner})
-        return await self._write(turn, update)
+        return await self._write(turn, update.require_grounds(grounds))
 
     async def read(self, turn: TurnKey) -> ConsistentStatus | None:
         item = await self._get(schema.status_key(turn))
@@ -245,12 +261,21 @@ class _Update:
         return self
 
     def require_present(self, name: str) -> _Update:
-        """A claim or an outcome must not create an item: it would have no expiry."""
+        """A claim or an outcome must not make an item: it would have no expiry."""
         self._conditions.append(f"attribute_exists({self._alias(name)})")
         return self
 
     def require_equal(self, name: str, value: dict[str, Any]) -> _Update:
         self._conditions.append(f"{self._alias(name)} = {self._value(value)}")
+        return self
+
+    def require_grounds(self, grounds: Grounds) -> _Update:
+        for event in grounds.events:
+            self.require_present(schema.event_attribute(event))
+        for ref in grounds.refs:
+            self.require_present(schema.ref_attribute(ref))
+        if grounds.wrapped_key is not None:
+            self.require_equal(schema.KEY, {"B": grounds.wrapped_key})
         return self
 
     def arguments(self) -> dict[str, Any]:

@@ -13,7 +13,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
-from ctxasr.events import ConsistentStatus, Event, Outcome, Payload, PayloadRef, TurnKey
+from ctxasr.events import (
+    NO_GROUNDS,
+    ConsistentStatus,
+    Event,
+    Grounds,
+    Outcome,
+    Payload,
+    PayloadRef,
+    TurnKey,
+)
 from ctxasr.store import schema
 from ctxasr.timing import expired
 
@@ -58,11 +67,13 @@ class MemoryEventStore:
         marks = {event.key.event: event.mark, **item.marks}
         return self._keep(_fit(item._replace(marks=marks, refs=refs)))
 
-    async def claim(self, turn: TurnKey, owner: str) -> ConsistentStatus:
+    async def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> ConsistentStatus:
         item = self._turns.get(turn)
         if item is None:
             return schema.absent(turn)
-        if item.owner is None and item.outcome is None:
+        if item.owner is None and item.outcome is None and grounds.hold(item):
             item = item._replace(owner=owner)
         return self._keep(item)
 
@@ -73,11 +84,12 @@ class MemoryEventStore:
         *,
         owner: str | None,
         ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> ConsistentStatus:
         item = self._turns.get(turn)
         if item is None:
             return schema.absent(turn)
-        if item.outcome is None and item.owner == owner:
+        if item.outcome is None and item.owner == owner and grounds.hold(item):
             key = item.wrapped_key if outcome is Outcome.EMBEDDED else None
             refs = item.refs if ref is None else item.refs | {ref}
             item = _fit(item._replace(outcome=outcome, wrapped_key=key, refs=refs))
@@ -174,6 +186,9 @@ class MemoryVault:
     def held_key(self, turn: TurnKey) -> bytes | None:
         return self._held.get(turn)
 
+    def drop_keys(self, turn: TurnKey) -> None:
+        self._held.pop(turn, None)
+
     async def put(self, wrapped_key: bytes, payload: Payload) -> None:
         clear = schema.pack(payload)
         await self.put_blob(wrapped_key, payload.turn, payload.ref, clear, payload.expires_at_s)
@@ -194,7 +209,7 @@ class MemoryVault:
         return self._open(wrapped_key, turn, ref)[0]
 
     async def delete(self, turn: TurnKey, refs: Sequence[PayloadRef]) -> None:
-        self._held.pop(turn, None)
+        self.drop_keys(turn)
         for ref in refs:
             self.rows.pop((turn.customer, schema.payload_sort(turn, ref)), None)
 

@@ -97,6 +97,9 @@ class KmsVault:
         # Only a key that was put to use: a fresh one may yet lose the race for the status item.
         return self._keys.held(turn)
 
+    def drop_keys(self, turn: TurnKey) -> None:
+        self._keys.drop(turn)
+
     async def put(self, wrapped_key: bytes, payload: Payload) -> None:
         clear = schema.pack(payload)
         await self.put_blob(wrapped_key, payload.turn, payload.ref, clear, payload.expires_at_s)
@@ -125,7 +128,7 @@ class KmsVault:
 
     async def delete(self, turn: TurnKey, refs: Sequence[PayloadRef]) -> None:
         """Also forgets the turn's data keys: payloads are deleted when their turn is shredded."""
-        self._keys.drop(turn)
+        self.drop_keys(turn)
         for ref in dict.fromkeys(refs):
             key = schema.payload_key(turn, ref)
             await self._send("delete_item", TableName=self._table, Key=key)

@@ -143,7 +143,7 @@ class Repeated:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
-        if name == "held_key":
+        if name in ("held_key", "drop_keys"):
             return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:

@@ -6,7 +6,15 @@ import pytest
 
 from ctxasr import forget as stage
 from ctxasr.errors import LimitExceeded, PayloadUnreadable, StoreUnavailable
-from ctxasr.events import Outcome, TurnKey
+from ctxasr.events import (
+    SERVICE_PAYLOADS_MAX,
+    Grounds,
+    Outcome,
+    Payload,
+    PayloadKind,
+    PayloadRef,
+    TurnKey,
+)
 from ctxasr.forget import Forgotten, forget
 from ctxasr.store import dynamodb
 from ctxasr.store.caller import ATTEMPTS_MAX
@@ -118,3 +126,74 @@ async def test_forgetting_ends_though_items_keep_coming(monkeypatch: pytest.Monk
 class Nothing:
     async def forget(self, customer: str) -> int:
         return 0
+
+
+# ---------------------------------------------------------------- an item that was made anew
+
+SAID, REPLIED = PayloadRef(PayloadKind.UTTERANCE, "1"), PayloadRef(PayloadKind.REPLY, "1")
+SEEN = ("expect", "completed")
+
+
+async def made(place: Place, *events: str, refs: tuple[PayloadRef, ...] = ()) -> Grounds:
+    """An item with these events, references and a key of its own; all of it as grounds."""
+    key = await place.vault.new_key(TURN)
+    await place.store.open_key(TURN, key, EXPIRES_S)
+    carried = [Payload(TURN, ref, ("said",), EXPIRES_S) for ref in refs]
+    for name in events:
+        await place.store.record(event(event_id=name), EXPIRES_S)
+    for one in carried:
+        named = event(event_id=f"brings {one.ref}", carried=one)
+        await place.store.record(named, EXPIRES_S)
+    return Grounds(key, events, refs)
+
+
+async def test_what_the_item_shows_is_claimed_and_settled(place: Place) -> None:
+    grounds = await made(place, *SEEN, refs=(SAID, REPLIED))
+    assert (await place.store.claim(TURN, "me", grounds=grounds)).owner == "me"
+    settled = await place.store.settle(TURN, Outcome.MISSED, owner="me", grounds=grounds)
+    assert settled.outcome is Outcome.MISSED
+
+
+LACKING = {
+    "everything": ((), (), False),
+    "its expect-speech": (SEEN[1:], (SAID, REPLIED), True),
+    "a reference": (SEEN, (SAID,), True),
+    "its data key": (SEEN, (SAID, REPLIED), False),
+}
+
+
+@pytest.mark.parametrize("lacks", LACKING)
+async def test_an_item_that_lacks_its_grounds_is_left_alone(place: Place, lacks: str) -> None:
+    events, refs, same_key = LACKING[lacks]
+    before = await made(place, *SEEN, refs=(SAID, REPLIED))
+    await place.store.forget(WHO)
+    now = await made(place, *events, refs=refs)
+    grounds = before._replace(wrapped_key=now.wrapped_key if same_key else before.wrapped_key)
+    item = await place.store.read(TURN)
+    assert item is not None
+    assert await place.store.claim(TURN, "me", grounds=grounds) == item
+    for outcome in Outcome:
+        done = await place.store.settle(TURN, outcome, owner=None, grounds=grounds)
+        assert done == item, f"{outcome} though it lacks {lacks}"
+    owned = await place.store.claim(TURN, "me", grounds=now)
+    assert owned.owner == "me", "its own grounds are there"
+    context = PayloadRef(PayloadKind.CONTEXT, "of the texts that were forgotten")
+    again = await place.store.settle(
+        TURN, Outcome.EMBEDDED, owner="me", ref=context, grounds=grounds
+    )
+    assert again == owned, "a redelivery may own what was made anew"
+
+
+async def test_nothing_is_made_where_the_grounds_are_gone(place: Place) -> None:
+    grounds = await made(place, *SEEN)
+    await place.store.forget(WHO)
+    assert (await place.store.claim(TURN, "me", grounds=grounds)).owner is None
+    gone = await place.store.settle(TURN, Outcome.MISSED, owner=None, grounds=grounds)
+    assert gone.outcome is None
+    assert await place.rows.count() == (0, 0)
+
+
+async def test_as_many_grounds_as_a_trigger_can_have(place: Place) -> None:
+    services = [PayloadRef(PayloadKind.SCREEN, f"{n:016x}") for n in range(SERVICE_PAYLOADS_MAX)]
+    grounds = await made(place, "expect", refs=(SAID, REPLIED, *services))
+    assert (await place.store.claim(TURN, "me", grounds=grounds)).owner == "me"

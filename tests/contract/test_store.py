@@ -272,6 +272,12 @@ async def test_a_key_is_held_once_it_was_put_to_use(place: Place) -> None:
     assert place.vault.held_key(OTHER) is None
     await place.vault.delete(TURN, [one.ref])
     assert place.vault.held_key(TURN) is None, "deleting is shredding"
+    await place.vault.put(won, one)
+    place.vault.drop_keys(OTHER)
+    assert place.vault.held_key(TURN) == won
+    place.vault.drop_keys(TURN)
+    assert place.vault.held_key(TURN) is None
+    assert await place.vault.get(won, TURN, [one.ref]) == [one], "it can be asked for again"
 
 
 async def test_blobs_lie_under_the_same_protection(place: Place) -> None:

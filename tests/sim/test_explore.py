@@ -161,14 +161,13 @@ STAGE_MUTANTS = {
         "ctxasr.record",
         "status = await store.record(event, expires_at_s)",
         "before = await store.read(turn)\n"
-        "    status = await store.record(event, expires_at_s)\n"
-        "    status = before or status",
+        "        status = await store.record(event, expires_at_s)\n"
+        "        status = before or status",
         "asks", NONE, "1",
     ),
     "the payload of a closed turn stays": Mutant(
         "ctxasr.record",
-        "if event.payload is not None and status.outcome in CLOSED_WITHOUT_PAYLOADS:",
-        "if False:",
+        "await vault.delete(turn, [event.payload.ref])", "pass",
         "discards", NONE, "8",
     ),
     "a redelivery does not know its own claim": Mutant(
@@ -195,16 +194,16 @@ STAGE_MUTANTS = {
     ),
     "deleted before shredded": Mutant(
         "ctxasr.trigger",
-        "settled = await store.settle(status.turn, outcome, owner=owner)",
-        "await vault.delete(status.turn, sorted(status.refs))\n"
-        "    settled = await store.settle(status.turn, outcome, owner=owner)",
+        "    settled = await store.settle(status.turn, outcome",
+        "    await vault.delete(status.turn, sorted(status.refs))\n"
+        "    settled = await store.settle(status.turn, outcome",
         "discards", NONE, "8",
     ),
     "a discard does not look for an owner": Mutant(
         "ctxasr.trigger",
-        "settled = await store.settle(status.turn, outcome, owner=owner)",
-        "owner = (await store.read(status.turn) or status).owner\n"
-        "    settled = await store.settle(status.turn, outcome, owner=owner)",
+        "    settled = await store.settle(status.turn, outcome",
+        "    owner = (await store.read(status.turn) or status).owner\n"
+        "    settled = await store.settle(status.turn, outcome",
         "mixed", NONE, "2",
     ),
     "a discard shreds and leaves the payloads": Mutant(
@@ -215,14 +214,14 @@ STAGE_MUTANTS = {
     ),
     "acknowledged once claimed": Mutant(
         "ctxasr.pipeline",
-        "    status = await ports.store.claim(status.turn, event.key.event)\n",
-        "    return await ports.store.claim(status.turn, event.key.event)\n",
+        "    status = await ports.store.claim(status.turn, event.key.event",
+        "    return await ports.store.claim(status.turn, event.key.event",
         "asks", NONE, "3",
     ),
     "whoever does not own the claim works as well": Mutant(
         "ctxasr.pipeline",
-        "claim(status.turn, event.key.event)\n    if status.owner == event.key.event:",
-        "claim(status.turn, event.key.event)\n    if status.owner:",
+        "grounds=grounds)\n    if status.owner == event.key.event:",
+        "grounds=grounds)\n    if status.owner:",
         "races", NONE, "2",
     ),
     "a context that failed is nobody's": Mutant(
@@ -248,17 +247,19 @@ STAGE_MUTANTS = {
 STORE_MUTANTS = {
     "settled without a condition": Mutant(
         "ctxasr.store.memory",
-        "if item.outcome is None and item.owner == owner:", "if True:",
+        "if item.outcome is None and item.owner == owner and grounds.hold(item):", "if True:",
         "swept", NONE, "2",
     ),
     "settled by whoever comes": Mutant(
         "ctxasr.store.memory",
-        "if item.outcome is None and item.owner == owner:", "if item.outcome is None:",
+        "if item.outcome is None and item.owner == owner and grounds.hold(item):",
+        "if item.outcome is None:",
         "mixed", NONE, "2",
     ),
     "claimed without a condition": Mutant(
         "ctxasr.store.memory",
-        "if item.owner is None and item.outcome is None:", "if item.outcome is None:",
+        "if item.owner is None and item.outcome is None and grounds.hold(item):",
+        "if item.outcome is None:",
         "races", NONE, "3",
     ),
     "a closed turn gets a key": Mutant(

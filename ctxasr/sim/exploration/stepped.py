@@ -152,6 +152,10 @@ class _VaultDoor(_Door):
         """Known in the process itself: no operation."""
         return self._owner.held.get(turn)
 
+    def drop_keys(self, turn: TurnKey) -> None:
+        """The same."""
+        self._owner.held.pop(turn, None)
+
 
 class Stepped:
     """See the module. `start(ports)` makes the handler's coroutine; `process` names its node."""

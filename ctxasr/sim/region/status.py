@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, Final, TypeVar
 
-from ctxasr.events import ConsistentStatus, Event, Outcome, PayloadRef, TurnKey
+from ctxasr.events import (
+    NO_GROUNDS,
+    ConsistentStatus,
+    Event,
+    Grounds,
+    Outcome,
+    PayloadRef,
+    TurnKey,
+)
 from ctxasr.ports import EventStore
 from ctxasr.sim.region.buckets import LINK_BYTES, read_units
 from ctxasr.sim.region.requests import Handling
@@ -48,8 +56,10 @@ class StatusPort:
             "record", turn, lambda leader: leader.record(event, expires_at_s), creates=True
         )
 
-    def claim(self, turn: TurnKey, owner: str) -> Answer[ConsistentStatus]:
-        return self._write("claim", turn, lambda leader: leader.claim(turn, owner))
+    def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> Answer[ConsistentStatus]:
+        return self._write("claim", turn, lambda leader: leader.claim(turn, owner, grounds=grounds))
 
     def settle(
         self,
@@ -58,9 +68,12 @@ class StatusPort:
         *,
         owner: str | None,
         ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> Answer[ConsistentStatus]:
         return self._write(
-            "settle", turn, lambda leader: leader.settle(turn, outcome, owner=owner, ref=ref)
+            "settle",
+            turn,
+            lambda leader: leader.settle(turn, outcome, owner=owner, ref=ref, grounds=grounds),
         )
 
     async def read(self, turn: TurnKey) -> ConsistentStatus | None:

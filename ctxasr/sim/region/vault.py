@@ -146,6 +146,9 @@ class PayloadPort:
     def held_key(self, turn: TurnKey) -> bytes | None:
         return self._handling.node.keys.held(turn)
 
+    def drop_keys(self, turn: TurnKey) -> None:
+        self._handling.node.keys.drop(turn)
+
     async def put(self, wrapped_key: bytes, payload: Payload) -> None:
         # '["label","text"]': exact for what JSON need not escape and UTF-8 not stretch.
         size = len(payload.label) + sum(map(len, payload.texts)) + 3 * len(payload.texts) + 4

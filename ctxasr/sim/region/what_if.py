@@ -17,9 +17,11 @@ from typing import ClassVar, Final
 
 from ctxasr.errors import LimitExceeded
 from ctxasr.events import (
+    NO_GROUNDS,
     ConsistentStatus,
     Event,
     ExpectSpeech,
+    Grounds,
     Mark,
     Outcome,
     PayloadKind,
@@ -72,10 +74,11 @@ class Eventual(StatusPort):
     consistent: ClassVar[bool] = False
 
     async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
-        await super().record(event, expires_at_s)
+        written = await super().record(event, expires_at_s)
         handling, tables, turn = self._handling, self._tables, event.key.turn
         latency = tables.latencies.read
-        return await handling.request("read", latency, lambda: tables.look(handling, turn))
+        seen = await handling.request("read", latency, lambda: tables.look(handling, turn))
+        return seen._replace(wrapped_key=written.wrapped_key)  # what it sealed under is no decision
 
 
 class Unclaimed(StatusPort):
@@ -86,14 +89,22 @@ class Unclaimed(StatusPort):
 
     __slots__ = ("_shown",)
 
-    def claim(self, turn: TurnKey, owner: str) -> Answer[ConsistentStatus]:
+    def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> Answer[ConsistentStatus]:
         self._handling.decision = "compute"
         return _at_once(self._shown._replace(owner=owner))
 
     def settle(
-        self, turn: TurnKey, outcome: Outcome, *, owner: str | None, ref: PayloadRef | None = None
+        self,
+        turn: TurnKey,
+        outcome: Outcome,
+        *,
+        owner: str | None,
+        ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
     ) -> Answer[ConsistentStatus]:
-        return super().settle(turn, outcome, owner=None, ref=ref)
+        return super().settle(turn, outcome, owner=None, ref=ref, grounds=grounds)
 
     def _update(
         self, operation: str, turn: TurnKey, change: Change, creates: bool
@@ -111,6 +122,22 @@ class Eager(StatusPort):
 
     __slots__ = ()
 
+    def claim(
+        self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
+    ) -> Answer[ConsistentStatus]:
+        return super().claim(turn, owner, grounds=_seen(grounds))
+
+    def settle(
+        self,
+        turn: TurnKey,
+        outcome: Outcome,
+        *,
+        owner: str | None,
+        ref: PayloadRef | None = None,
+        grounds: Grounds = NO_GROUNDS,
+    ) -> Answer[ConsistentStatus]:
+        return super().settle(turn, outcome, owner=owner, ref=ref, grounds=_seen(grounds))
+
     async def turns(self, customer: str) -> list[ConsistentStatus]:
         return [_asking(status) for status in await super().turns(customer)]
 
@@ -124,6 +151,15 @@ class Eager(StatusPort):
         return None if status is None else _asking(status)
 
 
+_EAGER: Final = "eager"
+
+
+def _seen(grounds: Grounds) -> Grounds:
+    """Without the expect-speech that no item holds."""
+    events = tuple(event for event in grounds.events if event != _EAGER)
+    return grounds._replace(events=events)
+
+
 def _asking(status: ConsistentStatus) -> ConsistentStatus:
     """The status as if its expect-speech had come with the later of utterance and reply."""
     if not {PayloadKind.UTTERANCE, PayloadKind.REPLY} <= {ref.kind for ref in status.refs}:
@@ -133,7 +169,7 @@ def _asking(status: ConsistentStatus) -> ConsistentStatus:
         return status
     at_ms = max(names.get(name, 0) for name in (Utterance.full_name, Reply.full_name))
     return status._replace(
-        marks={**status.marks, "eager": Mark(ExpectSpeech.full_name, at_ms, number=0)}
+        marks={**status.marks, _EAGER: Mark(ExpectSpeech.full_name, at_ms, number=0)}
     )
 
 
