@@ -114,9 +114,9 @@ class ContextEmbedding:
         try:
             arrays = load(blob)
             about = json.loads(arrays["about"].tobytes())
-            names = json.loads(arrays["phrases"].tobytes())
             if about["version"] != FORMAT_VERSION:
                 raise ContextUnavailable("context embedding has another format version")
+            names = json.loads(arrays["phrases"].tobytes())
             return cls(
                 vectors=arrays["vectors"],
                 phrases=tuple(Phrase(*map(str, fields)) for fields in names),

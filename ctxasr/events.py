@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from ctxasr.envelopes import (
+    COUNT_MAX,
     MESSAGE_BYTES_MAX,
     SERVICE_PAYLOADS_MAX,
     Body,
@@ -53,7 +54,7 @@ __all__ = [
     "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
     "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
     "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "describe", "read_envelope",
-    "short_hash", "to_event", "token_of",
+    "short_hash", "to_count", "to_event", "token_of",
 ]  # fmt: skip
 
 TEXT_BYTES_MAX: Final = 16_384
@@ -120,9 +121,14 @@ class Mark(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Mark:
+        """The inverse of `str`.
+
+        Raises:
+            ValueError: no mark, or one of a form that this version does not know.
+        """
         name, at_ms, *rest = text.split(" ", 3)
-        number = int(rest[0]) if rest and rest[0] != "-" else None
-        return cls(name, int(at_ms), number, "".join(rest[1:]))
+        number = to_count(rest[0]) if rest and rest[0] != "-" else None
+        return cls(name, to_count(at_ms), number, "".join(rest[1:]))
 
 
 class PayloadRef(NamedTuple):
@@ -136,6 +142,11 @@ class PayloadRef(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> PayloadRef:
+        """The inverse of `str`.
+
+        Raises:
+            ValueError: no reference, or one to a kind of payload that this version does not know.
+        """
         kind, number = text.split("#", 1)
         return cls(PayloadKind(kind), number)
 
@@ -164,10 +175,16 @@ class Outcome(StrEnum):
     EMBEDDED = "embedded"
     MISSED = "missed"
     DISCARDED = "discarded"
+    UNKNOWN = "settled by a newer version"
+    """What no store ever writes: this version found an outcome that it does not know."""
 
 
 class TurnStatus(NamedTuple):
-    """One item of the event-status table, from a read that may be stale."""
+    """One item of the event-status table, from a read that may be stale.
+
+    `unreadable` says that the item holds more: marks, references or an owner of a form that this
+    version does not know. They are not shown here, and stay where they are.
+    """
 
     turn: TurnKey
     marks: Mapping[str, Mark]
@@ -176,6 +193,7 @@ class TurnStatus(NamedTuple):
     owner: str | None
     outcome: Outcome | None
     expires_at_s: int
+    unreadable: bool = False
 
     def mark(self, name: str) -> Mark | None:
         """The earliest event of that name."""
@@ -344,6 +362,19 @@ def _content(body: Body, announced: int) -> _Content:
         case ElicitSlot():
             return _Content(PayloadKind.SLOT, (body.slot_to_elicit,))
     return _Content()
+
+
+def to_count(text: str) -> int:
+    """A whole number as the tables hold it.
+
+    Raises:
+        ValueError: anything but 0 to COUNT_MAX in decimal digits.
+    """
+    if len(text) <= len(str(COUNT_MAX)) and text.isascii() and text.isdecimal():
+        count = int(text)
+        if count <= COUNT_MAX:
+            return count
+    raise ValueError("no whole number from 0 to COUNT_MAX")
 
 
 def short_hash(text: str) -> str:

@@ -121,7 +121,8 @@ async def sweep(customer: str, ports: Ports) -> int:
     for status in await ports.store.turns(customer):
         if ports.clock.now_ms() < _last_ms(status, ports) + ports.grace_ms:
             continue
-        outcome = Outcome.MISSED if expects_speech(status) else Outcome.DISCARDED
+        asked = expects_speech(status) or status.unreadable  # perhaps, in a newer version's words
+        outcome = Outcome.MISSED if asked else Outcome.DISCARDED
         closed = await discard(
             status, ports.store, ports.vault, outcome=outcome, owner=status.owner
         )
@@ -146,7 +147,7 @@ async def embed(key: EventKey, device: str, ports: Ports) -> ConsistentStatus | 
         StoreUnavailable: perhaps settled; ask again.
     """
     status = await ports.store.read(key.turn)
-    if status is None or status.owner != key.event:
+    if status is None or status.owner != key.event or not expects_speech(status):
         return status
     return await _embed_alone(status, key, device, replace(ports, embedder=None))
 

@@ -40,12 +40,14 @@ def decide(status: ConsistentStatus, event_id: str) -> Decision:
     """What the recorder of `event_id` has to do, given the item that its write returned."""
     if status.outcome is not None:
         return Decision.SETTLED
+    if not expects_speech(status):
+        # Of a newer version there may be an expect-speech, and even a claim, that is not seen here.
+        hidden = status.unreadable or status.owner is not None
+        ended = status.mark(RequestProcessingCompleted.full_name) is not None
+        return Decision.DISCARD if ended and not hidden else Decision.WAIT
     if status.owner is not None:
         return Decision.COMPUTE if status.owner == event_id else Decision.OTHERS
-    if expects_speech(status):
-        return Decision.COMPUTE if is_complete(status) else Decision.WAIT
-    ended = status.mark(RequestProcessingCompleted.full_name) is not None
-    return Decision.DISCARD if ended else Decision.WAIT
+    return Decision.COMPUTE if is_complete(status) else Decision.WAIT
 
 
 def may_complete(event: Event) -> bool:

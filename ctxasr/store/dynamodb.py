@@ -195,7 +195,7 @@ class DynamoEventStore:
         item = await self._get(schema.link_key(customer, token))
         if item is None or self._expired(item):
             return None
-        return TurnKey(customer, item[schema.TURN]["S"])
+        return schema.linked_turn(item)
 
     async def forget(self, customer: str) -> int:
         return await erase(self._send, self._table, schema.INTERACTION, customer)

@@ -9,6 +9,10 @@
 A body is `version (1 byte) | nonce (12) | AES-256-GCM ciphertext and tag (16)`. Its associated data
 name the format version, customer, interaction, kind, number and expiry, so that a ciphertext that
 was moved to another place or another expiry fails (NIST SP 800-38D).
+
+Processes of two versions work over the same tables while one replaces the other. What a newer one
+wrote in a form that is unknown here is left where it is and read as if it were not there; it never
+raises, for one such item must not stop a handler that has others to look at.
 """
 
 from __future__ import annotations
@@ -22,7 +26,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
-from ctxasr.events import ConsistentStatus, Mark, Outcome, Payload, PayloadRef, TurnKey
+from ctxasr.events import (
+    ConsistentStatus,
+    Mark,
+    Outcome,
+    Payload,
+    PayloadRef,
+    TurnKey,
+    to_count,
+)
 
 TOKEN_BYTES_MAX: Final = 900
 """An initiator's token, UTF-8: a sort key holds 1024 bytes, and a prefix stands before it."""
@@ -173,35 +185,74 @@ def absent(turn: TurnKey) -> ConsistentStatus:
 
 
 def to_status(item: Item) -> ConsistentStatus:
-    """The status that an item of the event-status table holds; unknown attributes are skipped."""
-    interaction = item[INTERACTION]["S"]
-    if interaction.startswith(_ESCAPE):
-        interaction = interaction[len(_ESCAPE) :]
+    """The status that an item of the event-status table holds, as far as this version knows it."""
+    turn = _turn_of(item)
+    marks: dict[str, Mark] = {}
+    refs: set[PayloadRef] = set()
+    owner = item[OWNER].get("S") if OWNER in item else None
+    unreadable = OWNER in item and not owner
+    for name, value in item.items():
+        try:
+            if name.startswith(_EVENT):
+                marks[name[len(_EVENT) :]] = Mark.parse(value["S"])
+            elif name.startswith(_REF):
+                refs.add(_ref_of(turn, name, value))
+        except (KeyError, ValueError, LimitExceeded):
+            unreadable = True
     return ConsistentStatus(
-        turn=TurnKey(item[CUSTOMER]["S"], interaction),
-        marks={
-            name[len(_EVENT) :]: Mark.parse(value["S"])
-            for name, value in item.items()
-            if name.startswith(_EVENT)
-        },
-        refs=frozenset(
-            PayloadRef.parse(name[len(_REF) :]) for name in item if name.startswith(_REF)
-        ),
-        wrapped_key=bytes(item[KEY]["B"]) if KEY in item else None,
-        owner=item[OWNER]["S"] if OWNER in item else None,
-        outcome=Outcome(item[OUTCOME]["S"]) if OUTCOME in item else None,
+        turn=turn,
+        marks=marks,
+        refs=frozenset(refs),
+        wrapped_key=(item[KEY].get("B") or None) if KEY in item else None,
+        owner=owner or None,
+        outcome=_outcome_of(item[OUTCOME]) if OUTCOME in item else None,
         expires_at_s=expiry_s(item),
+        unreadable=unreadable,
     )
 
 
+def _turn_of(item: Item) -> TurnKey:
+    interaction = item[INTERACTION]["S"]
+    if interaction.startswith(_ESCAPE):
+        interaction = interaction[len(_ESCAPE) :]
+    return TurnKey(item[CUSTOMER]["S"], interaction)
+
+
+def _ref_of(turn: TurnKey, name: str, value: dict[str, Any]) -> PayloadRef:
+    """The reference, if its payload lies where this version would look for it; else ValueError."""
+    ref = PayloadRef.parse(name[len(_REF) :])
+    if value["S"] != payload_sort(turn, ref):
+        raise ValueError("the payload lies at another place")
+    return ref
+
+
+def _outcome_of(value: dict[str, Any]) -> Outcome:
+    try:
+        return Outcome(value["S"])
+    except (KeyError, ValueError):
+        return Outcome.UNKNOWN
+
+
 def is_turn(item: Item) -> bool:
-    """False for a link item."""
-    return not item[INTERACTION]["S"].startswith(_LINK)
+    """False for a link, and for an item that is not what a recorder makes of a turn."""
+    if item[INTERACTION]["S"].startswith(_LINK):
+        return False
+    held = KEY in item or any(name.startswith(_EVENT) for name in item)
+    return held and status_key(_turn_of(item))[INTERACTION] == item[INTERACTION]
+
+
+def linked_turn(item: Item) -> TurnKey | None:
+    """The turn that a link names; None where it names none that this version can read."""
+    interaction = item.get(TURN, {}).get("S")
+    return TurnKey(item[CUSTOMER]["S"], interaction) if interaction else None
 
 
 def expiry_s(item: Item) -> int:
-    """Seconds since 1970; 0, long past, where the item has none."""
-    return int(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else 0
+    """Seconds since 1970; 0, long past, where the item has none that this version can read."""
+    try:
+        return to_count(item[EXPIRES_AT]["N"])
+    except (KeyError, ValueError):
+        return 0
 
 
 # ---------------------------------------------------------------- sealed payloads
@@ -224,9 +275,9 @@ def unpack(clear: bytes, expires_at_s: int, turn: TurnKey, ref: PayloadRef) -> P
         document = json.loads(clear.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, list) or not document:
+    if not (isinstance(document, list) and document and all(isinstance(x, str) for x in document)):
         raise PayloadUnreadable(f"payload {ref} is no list of texts")
-    label, *texts = map(str, document)
+    label, *texts = document
     return Payload(turn, ref, tuple(texts), expires_at_s, label)
 
 

@@ -158,7 +158,7 @@ class KmsVault:
             expires_at_s = schema.expiry_s(row)
             if expired(expires_at_s, now_ms):
                 raise PayloadUnreadable(f"payload {ref} has expired")
-            body = bytes(row.get(schema.BODY, {}).get("B", b""))
+            body = row.get(schema.BODY, {}).get("B", b"")
             clear[ref] = (schema.unseal(key, turn, ref, expires_at_s, body), expires_at_s)
         return clear
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ctxasr.envelopes import (
     BODIES,
+    COUNT_MAX,
     MESSAGE_BYTES_MAX,
     SERVICE_PAYLOADS_MAX,
     Body,
@@ -414,8 +415,8 @@ def test_the_context_of_an_envelope_is_a_list_or_an_object() -> None:
 MARKS = st.builds(
     Mark,
     name=st.from_regex(r"[\w.-]{1,128}\.[\w.-]{1,128}", fullmatch=True),
-    at_ms=st.integers(0, 2**53),
-    number=st.none() | st.integers(0, 2**31),
+    at_ms=st.integers(0, COUNT_MAX),
+    number=st.none() | st.integers(0, COUNT_MAX),
     token=st.text(max_size=300),
 )
 
