@@ -19,6 +19,7 @@ ROOMS = {
     "timing": 0,
     "hypotheses": 0,
     "envelopes": 0,
+    "status": 0,
     "events": 0,
     "dictionary": 0,
     "ports": 1,
