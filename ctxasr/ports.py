@@ -49,7 +49,12 @@ class EventStore(Protocol):
         ...
 
     async def record(self, event: Event, expires_at_s: int) -> ConsistentStatus:
-        """Note the event and the reference of its payload; a repetition changes nothing."""
+        """Note the event and the reference of its payload; a repetition changes nothing.
+
+        Raises:
+            LimitExceeded: the turn has no room for it (`ctxasr.store.room`); nothing is written.
+                An event that was recorded is never refused.
+        """
         ...
 
     async def claim(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ctxasr.errors import StoreUnavailable
+from ctxasr.errors import LimitExceeded, StoreUnavailable
 from ctxasr.events import ConsistentStatus, Event, ExpectSpeech, Outcome, Payload
 from ctxasr.ports import EventStore, PayloadVault
 from ctxasr.timing import expired
@@ -46,6 +46,7 @@ async def record(
 
     Raises:
         StoreUnavailable: perhaps written; deliver the event again.
+        LimitExceeded: the turn has no room for it; nothing of it is written.
     """
     turn = event.key.turn
     if event.initiator is not None and event.mark.name == ExpectSpeech.full_name:
@@ -55,12 +56,17 @@ async def record(
         key = None
         if event.payload is not None:
             key = await _put(event.payload, held, store, vault, expires_at_s)
-        status = await store.record(event, expires_at_s)
+        try:
+            status = await store.record(event, expires_at_s)
+        except LimitExceeded:
+            if event.payload is not None:  # nothing refers to it, and nothing ever will
+                await _leave_nothing(event.payload, vault)
+            raise
         if event.payload is None:
             return status
         if status.outcome in CLOSED_WITHOUT_PAYLOADS:
             # The turn was closed between our two writes, or before them: leave nothing behind.
-            await vault.delete(turn, [event.payload.ref])
+            await _leave_nothing(event.payload, vault)
             return status
         if key is not None and key == status.wrapped_key:
             return status
@@ -72,6 +78,10 @@ async def record(
         f"the turn's data key was another after each of SEALINGS_MAX = {SEALINGS_MAX} writes; "
         "deliver this again"
     )
+
+
+async def _leave_nothing(payload: Payload, vault: PayloadVault) -> None:
+    await vault.delete(payload.turn, [payload.ref])
 
 
 async def _put(

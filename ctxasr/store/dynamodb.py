@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from ctxasr.errors import LimitExceeded, first_error
+from ctxasr.errors import LimitExceeded, StoreUnavailable, first_error
 from ctxasr.events import (
     NO_GROUNDS,
     ConsistentStatus,
@@ -27,7 +27,7 @@ from ctxasr.events import (
     PayloadRef,
     TurnKey,
 )
-from ctxasr.store import schema
+from ctxasr.store import room, schema
 from ctxasr.store.caller import Caller, code_of, refused
 from ctxasr.store.schema import Item, Tables
 from ctxasr.timing import expired
@@ -112,7 +112,30 @@ class DynamoEventStore:
         if event.payload is not None:
             ref = event.payload.ref
             update.once(schema.ref_attribute(ref), {"S": schema.payload_sort(turn, ref)})
-        return await self._write(turn, update.once(schema.EXPIRES_AT, {"N": str(expires_at_s)}))
+            update.require_absent(schema.LADEN)
+        update.once(schema.EXPIRES_AT, {"N": str(expires_at_s)}).require_absent(schema.FULL)
+        status, applied = await self._try(turn, update)
+        if applied:
+            await self._note_fullness(status)
+        elif event.key.event not in status.marks:
+            if not status.expires_at_s:
+                raise StoreUnavailable("the turn was forgotten meanwhile; deliver this again")
+            raise room.no_room(status, payload=event.payload is not None)
+        return status
+
+    async def _note_fullness(self, status: ConsistentStatus) -> None:
+        """Whoever fills the item shuts it for all others, before the event is acknowledged.
+
+        A fills it, and dies here      B is taken as well, and shuts it
+        A fills it                     B is taken into the reserve, and shuts it as well
+        """
+        update = _Update()
+        if room.is_full(status):
+            update.set(schema.FULL, {"BOOL": True})
+        if room.is_laden(status):
+            update.set(schema.LADEN, {"BOOL": True})
+        if update:
+            await self._try(status.turn, update.require_present(schema.EXPIRES_AT))
 
     async def claim(
         self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
@@ -204,19 +227,24 @@ class DynamoEventStore:
 
     async def _write(self, turn: TurnKey, update: _Update) -> ConsistentStatus:
         """One update; if its condition fails, the item as it is."""
+        return (await self._try(turn, update))[0]
+
+    async def _try(self, turn: TurnKey, update: _Update) -> tuple[ConsistentStatus, bool]:
+        """The item after the update, and True; or False, and the item on which it failed."""
         request = {"TableName": self._table, "Key": schema.status_key(turn), **update.arguments()}
         request["ReturnValues"] = "ALL_NEW" if self._fused else "NONE"
         item: Item | None = None
+        applied = True
         try:
             answer = await self._call(self._client, "update_item", **request)
             item = answer.get("Attributes") or None
         except ClientError as error:
             if code_of(error) != _CONDITION_FAILED:
                 raise refused(self._client, "update_item", error) from None
-            item = error.response.get("Item") or None
+            item, applied = error.response.get("Item") or None, False
         if item is None:  # not every server returns the item of a failed condition
             item = await self._get(schema.status_key(turn))
-        return schema.absent(turn) if item is None else schema.to_status(item)
+        return schema.absent(turn) if item is None else schema.to_status(item), applied
 
     async def _get(self, key: Item) -> Item | None:
         answer = await self._send("get_item", TableName=self._table, Key=key, ConsistentRead=True)
@@ -241,6 +269,9 @@ class _Update:
         self._sets: list[str] = []
         self._removes: list[str] = []
         self._conditions: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._sets)
 
     def once(self, name: str, value: dict[str, Any]) -> _Update:
         """Set it if it is not there: the only way in which repeated events may write."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
 from ctxasr.events import (
@@ -23,21 +22,11 @@ from ctxasr.events import (
     PayloadRef,
     TurnKey,
 )
-from ctxasr.store import schema
+from ctxasr.store import room, schema
 from ctxasr.timing import expired
 
 if TYPE_CHECKING:  # ports loads numpy, which no recorder needs here
     from ctxasr.ports import Clock
-
-
-_NAMES_BYTES: Final = 60
-"""The names of a turn's fixed attributes, and its expiry."""
-
-_ENTRY_BYTES: Final = 100
-"""More than the prefixes, times, numbers and kinds of one event or one reference take together."""
-
-_NAME, _TOKEN = attrgetter("name"), attrgetter("token")
-_NUMBER = attrgetter("number")
 
 
 class MemoryEventStore:
@@ -65,7 +54,15 @@ class MemoryEventStore:
         item = self._opened(event.key.turn, expires_at_s)
         refs = item.refs if event.payload is None else item.refs | {event.payload.ref}
         marks = {event.key.event: event.mark, **item.marks}
-        return self._keep(_fit(item._replace(marks=marks, refs=refs)))
+        grown = item._replace(marks=marks, refs=refs)
+        few = len(refs) < room.TURN_PAYLOADS_MAX
+        if few and room.fits_surely(grown, room.STATUS_BYTES_MAX):
+            return self._keep(grown)
+        if event.key.event not in item.marks:
+            laden = event.payload is not None and room.is_laden(item)
+            if laden or room.is_full(item):
+                raise room.no_room(item, payload=event.payload is not None)
+        return self._keep(_fit(grown))
 
     async def claim(
         self, turn: TurnKey, owner: str, *, grounds: Grounds = NO_GROUNDS
@@ -138,31 +135,12 @@ class MemoryEventStore:
 
 
 def _fit(item: ConsistentStatus) -> ConsistentStatus:
-    """The item, if it is not too long: DynamoDB counts names and values, in UTF-8."""
-    if _is_short(item):
-        return item
-    texts = [schema.event_attribute(event) + str(mark) for event, mark in item.marks.items()]
-    texts += [schema.ref_attribute(ref) + schema.payload_sort(item.turn, ref) for ref in item.refs]
-    texts += [item.turn.customer, item.turn.interaction, item.owner or "", item.outcome or ""]
-    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    size += len(item.wrapped_key or b"") + _NAMES_BYTES
-    if size > schema.ITEM_BYTES_MAX:
-        raise LimitExceeded("ITEM_BYTES_MAX", schema.ITEM_BYTES_MAX, size, "item")
+    """The item, if it is not too long."""
+    if not room.fits_surely(item, schema.ITEM_BYTES_MAX):
+        size = room.item_bytes(item)
+        if size > schema.ITEM_BYTES_MAX:
+            raise LimitExceeded("ITEM_BYTES_MAX", schema.ITEM_BYTES_MAX, size, "item")
     return item
-
-
-def _is_short(item: ConsistentStatus) -> bool:
-    """Whether a count of characters shows that it fits: then nothing is written out and measured.
-
-    A character takes up to four bytes, in an escaped number three times as many.
-    """
-    marks, turn = item.marks.values(), item.turn
-    key = 4 * len(turn.interaction) + 12 * max(map(len, map(_NUMBER, item.refs)), default=0)
-    chars = sum(map(len, item.marks)) + sum(map(len, map(_NAME, marks)))
-    chars += sum(map(len, map(_TOKEN, marks))) + len(turn.customer) + len(turn.interaction)
-    chars += len(item.owner or "") + len(item.wrapped_key or b"")
-    size = 4 * chars + 2 * key * len(item.refs) + _ENTRY_BYTES * (len(marks) + len(item.refs) + 1)
-    return size <= schema.ITEM_BYTES_MAX and key + _ENTRY_BYTES <= schema.SORT_KEY_BYTES_MAX
 
 
 class MemoryVault:

@@ -3,6 +3,7 @@
     event-status   customer, interaction | ev#<event id> = str(Mark): name, time, number, token
                                          | ref#<kind>#<n> = the payload's sort key
                                          | key, owner, outcome, expires_at
+                                         | full, laden: no further events, no further payloads
                    customer, link#<token> | turn = the interaction that asked, expires_at
     payload        customer, payload = <interaction>#<kind>#<n> | body, expires_at
 
@@ -43,7 +44,7 @@ SORT_KEY_BYTES_MAX: Final = 1024
 """DynamoDB's limit for a sort key."""
 
 ITEM_BYTES_MAX: Final = 409_600
-"""DynamoDB's limit for one item; about 4,000 events of one turn."""
+"""DynamoDB's limit for one item; `ctxasr.store.room` says how much of it events may take."""
 
 PAYLOAD_BYTES_MAX: Final = 402_000
 """One payload in clear: 500 entities of 200 four-byte characters fit, and so does the item that
@@ -63,6 +64,9 @@ OWNER: Final = "owner"
 OUTCOME: Final = "outcome"
 EXPIRES_AT: Final = "expires_at"
 TURN: Final = "turn"
+FULL: Final = "full"
+LADEN: Final = "laden"
+"""Set once, where the item takes no more events, or no more payloads (`ctxasr.store.room`)."""
 
 _EVENT: Final = "ev#"
 _REF: Final = "ref#"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
-from ctxasr.events import Outcome, TurnKey
+from ctxasr.events import Event, Outcome, PayloadKind, PayloadRef, TurnKey
+from ctxasr.ports import EventStore
+from ctxasr.record import record
 from ctxasr.store import dynamodb
+from ctxasr.store.room import STATUS_BYTES_MAX, TURN_PAYLOADS_MAX, item_bytes
 from ctxasr.store.schema import ITEM_BYTES_MAX
 from ctxasr.timing import CLOCK_SKEW_MS_MAX
 
@@ -33,6 +38,104 @@ async def test_an_item_over_the_limit_is_named_and_changes_nothing(place: Place)
     with pytest.raises(LimitExceeded, match="ITEM_BYTES_MAX"):
         await place.store.open_key(other, bytes(ITEM_BYTES_MAX), EXPIRES_S)
     assert await place.store.read(other) is None
+
+
+# ---------------------------------------------------------------- room in the status item
+
+LONGEST = "\U0001f600" * 250
+"""As long as a message's id may be, in the longest characters."""
+
+
+async def fill(place: Place, turn: TurnKey) -> int:
+    """Events of the longest kind until one is refused; how many were taken."""
+    for number in range(ITEM_BYTES_MAX):
+        longest = event(event_id=f"{number:06}{LONGEST}", turn=turn, token="t" * 900)
+        try:
+            await place.store.record(longest, EXPIRES_S)
+        except LimitExceeded as error:
+            if error.name != "STATUS_BYTES_MAX":
+                raise
+            return number
+    raise AssertionError("never full")
+
+
+async def test_a_turn_that_is_full_of_events_can_be_claimed_and_settled(place: Place) -> None:
+    taken = await fill(place, TURN)
+    full = await place.store.read(TURN)
+    assert full is not None
+    assert len(full.marks) == taken
+    per_event = item_bytes(full) // taken
+    assert STATUS_BYTES_MAX <= item_bytes(full) < STATUS_BYTES_MAX + 2 * per_event
+    again = await place.store.record(event(event_id=f"000000{LONGEST}", turn=TURN), EXPIRES_S)
+    assert again == full, "what is there is never refused"
+    with pytest.raises(LimitExceeded, match="STATUS_BYTES_MAX"):
+        await place.store.record(event(event_id="short"), EXPIRES_S)
+    wrapped = await place.vault.new_key(TURN)
+    assert (await place.store.open_key(TURN, wrapped, EXPIRES_S)).wrapped_key == wrapped
+    assert (await place.store.claim(TURN, LONGEST)).owner == LONGEST
+    ref = PayloadRef(PayloadKind.CONTEXT, "0" * 16)
+    settled = await place.store.settle(TURN, Outcome.EMBEDDED, owner=LONGEST, ref=ref)
+    assert (settled.outcome, set(settled.refs)) == (Outcome.EMBEDDED, {ref})
+
+
+async def test_writers_who_race_at_the_edge_leave_room_to_settle(place: Place) -> None:
+    """Each saw room; all that were on the way are taken, or none of them counts."""
+    await fill(place, TURN)
+    room_left = TURN._replace(interaction="nearly full")
+    for number in range(5):
+        await place.store.record(event(event_id=f"{number}{LONGEST}", turn=room_left), EXPIRES_S)
+    store, _ = await place.peer()
+    late = [
+        record_or_refuse(one, event(event_id=f"{n}-{LONGEST}", turn=room_left, token="t" * 900))
+        for n in range(120)
+        for one in [store if n % 2 else place.store]
+    ]
+    taken = sum(await asyncio.gather(*late))
+    assert 0 < taken <= len(late)
+    with pytest.raises(LimitExceeded, match="STATUS_BYTES_MAX"):
+        await place.store.record(event(event_id="last", turn=room_left), EXPIRES_S)
+    await place.store.claim(room_left, LONGEST)
+    closed = await place.store.settle(room_left, Outcome.MISSED, owner=LONGEST)
+    assert closed.outcome is Outcome.MISSED
+
+
+async def record_or_refuse(store: EventStore, one: Event) -> bool:
+    try:
+        await store.record(one, EXPIRES_S)
+    except LimitExceeded as error:
+        if error.name != "STATUS_BYTES_MAX":
+            raise
+        return False
+    return True
+
+
+async def test_a_turn_takes_so_many_payloads(place: Place) -> None:
+    for number in range(TURN_PAYLOADS_MAX):
+        carried = event(event_id=f"e{number}", carried=payload(number=str(number)))
+        assert len((await place.store.record(carried, EXPIRES_S)).refs) == number + 1
+    one_more = event(event_id="more", carried=payload(number="more"))
+    for _ in range(2):
+        with pytest.raises(LimitExceeded, match="TURN_PAYLOADS_MAX is 64, got 65"):
+            await place.store.record(one_more, EXPIRES_S)
+    again = await place.store.record(event(event_id="e0", carried=payload(number="0")), EXPIRES_S)
+    assert len(again.refs) == TURN_PAYLOADS_MAX
+    plain = await place.store.record(event(event_id="speech finished"), EXPIRES_S)
+    assert len(plain.marks) == TURN_PAYLOADS_MAX + 1, "an event without a payload is still taken"
+    await place.store.claim(TURN, "e0")
+    ref = PayloadRef(PayloadKind.CONTEXT, "0")
+    settled = await place.store.settle(TURN, Outcome.EMBEDDED, owner="e0", ref=ref)
+    assert ref in settled.refs, "the context is none of them"
+
+
+async def test_a_refused_payload_leaves_nothing_behind(place: Place) -> None:
+    for number in range(TURN_PAYLOADS_MAX):
+        await place.store.record(
+            event(event_id=f"e{number}", carried=payload(number=str(number))), EXPIRES_S
+        )
+    refused = event(event_id="more", carried=payload("meg", number="more"))
+    with pytest.raises(LimitExceeded, match="TURN_PAYLOADS_MAX"):
+        await record(refused, place.store, place.vault, EXPIRES_S)
+    assert await place.rows.count() == (1, 0)
 
 
 async def test_a_batch_past_the_servers_limit_comes_back_whole(place: Place) -> None:

@@ -64,7 +64,7 @@ MUTANTS: Final = (
     Mutant(
         7, "a payload that comes after the claim is not noted",
         "store/memory.py",
-        "return self._keep(_fit(item._replace(marks=marks, refs=refs)))",
+        "grown = item._replace(marks=marks, refs=refs)",
         "return self._keep(item._replace(marks=marks, refs=item.refs if item.owner else refs))",
         100,
     ),

@@ -161,13 +161,13 @@ STAGE_MUTANTS = {
         "ctxasr.record",
         "status = await store.record(event, expires_at_s)",
         "before = await store.read(turn)\n"
-        "        status = await store.record(event, expires_at_s)\n"
-        "        status = before or status",
+        "            status = await store.record(event, expires_at_s)\n"
+        "            status = before or status",
         "asks", NONE, "1",
     ),
     "the payload of a closed turn stays": Mutant(
         "ctxasr.record",
-        "await vault.delete(turn, [event.payload.ref])", "pass",
+        "await vault.delete(payload.turn, [payload.ref])", "pass",
         "discards", NONE, "8",
     ),
     "a redelivery does not know its own claim": Mutant(

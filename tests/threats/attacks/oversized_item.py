@@ -1,9 +1,9 @@
-"""Oversized item: one turn gets events until its item is full, and can then not be closed.
+"""Oversized item: the item of a turn is full to the brim, and can then not be closed.
 
 DynamoDB takes no item over 400 KiB. Were that taken for a passing fault, each further event would
 be delivered again for ever; could the full item not be settled, its key would stay.
 
-Attacker: a device that sends events of one turn without end.
+Attacker: a device that sent events of one turn without end, to a version that took them.
 Holds against it: a full item is a limit with a name, and closing a turn makes its item smaller.
 """
 
@@ -20,7 +20,7 @@ MUTANT: Mutant = (
 )
 GAINS = "events that never fit are to be delivered again, for ever"
 
-ROOM_BYTES = 1_200
+ROOM_BYTES = 800
 """What is left of the item: less than the next event takes."""
 
 SERVER_BYTES_MAX = 405_000
@@ -48,7 +48,7 @@ async def attack() -> str:
                 refused += 1
             except StoreUnavailable:
                 raise Gained("events that never fit are to be delivered again, for ever") from None
-        assert refused >= 2, refused
+        assert refused == 3, refused
         aws.clock.ms += TTL_S * 500.0
         await sweep(MINE, ports)
         status = await ports.store.read(here)
