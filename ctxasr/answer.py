@@ -14,6 +14,7 @@ from typing import Final
 from ctxasr.bias import Bias, bias_of
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import Event, Outcome, TurnKey
+from ctxasr.hints import NO_HINTS, Hints, hinted
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.pipeline import Ports
 from ctxasr.rescore import rescore
@@ -38,6 +39,7 @@ class Listening:
 
     `undecided` says that the asking turn was not settled yet: it may be worth another look. From
     `expires_at_s` on (seconds since 1970) the context may be used no more, wherever it waits.
+    `hints` came with the utterance itself, and hold whatever became of the context.
     """
 
     state: ContextState
@@ -47,6 +49,7 @@ class Listening:
     reason: str = ""
     undecided: bool = False
     expires_at_s: int = 0
+    hints: Hints = NO_HINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,16 @@ async def _look(asked: TurnKey, ports: Ports) -> Listening:
     return replace(found, state=ContextState.HIT, context=context, reason="")
 
 
+async def with_hints(
+    listening: Listening | asyncio.Task[Listening], hints: Hints, ports: Ports
+) -> Listening:
+    """The same, with what came along with the utterance; how it sounds is worked out meanwhile."""
+    if ports.aligner is not None:
+        await ports.aligner.prepare([phrase.text for phrase in hints.phrases])
+    known = listening if isinstance(listening, Listening) else await listening
+    return replace(known, hints=hints)
+
+
 def bias_in(context: ContextEmbedding) -> Bias:
     """What a context embedding says the answer may be."""
     return bias_of(context.phrases, context.logits())
@@ -143,7 +156,7 @@ async def on_utterance(
         known = listening.result()
     else:
         known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
-    if known.context is None and not known.undecided:
+    if known.context is None and not known.undecided and not known.hints.phrases:
         return UtteranceResult(plain, known, 0.0, known.reason)
     result, reason = plain, "read budget exceeded"
     try:
@@ -151,20 +164,32 @@ async def on_utterance(
             if not isinstance(listening, Listening):
                 known = await listening
             if known.undecided and known.asked is not None:
-                known = await _look(known.asked, ports)
+                known = replace(await _look(known.asked, ports), hints=known.hints)
             if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
                 known = replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)
             reason = known.reason
-            if known.context is not None and ports.aligner is not None:
+            named = len(known.hints.phrases)
+            bias = Bias()
+            if known.context is not None:
+                named, bias = named + len(known.context.phrases), bias_in(known.context)
+            if known.hints.phrases:
+                bias = hinted(bias, known.hints)
+            if bias.phrases and ports.aligner is not None:
                 reason = "read budget exceeded"
-                with ports.telemetry.span("rescore", turn, phrases=len(known.context.phrases)):
-                    result = await rescore(recognition, bias_in(known.context), ports.aligner)
+                with ports.telemetry.span("rescore", turn, phrases=named):
+                    result = await rescore(recognition, bias, ports.aligner)
                 reason = _why(result)
     except TimeoutError:
-        known = replace(known, state=ContextState.MISSED)
+        known = _missed(known)
     except Exception as error:  # a broken context must never cost the customer the plain result
-        known, reason = replace(known, state=ContextState.MISSED), f"failed: {type(error).__name__}"
+        known, reason = _missed(known), f"failed: {type(error).__name__}"
     return UtteranceResult(result, known, ports.clock.now_ms() - began_ms, reason)
+
+
+def _missed(known: Listening) -> Listening:
+    """What could not be used in time; where nothing was asked, only hints."""
+    none = known.state is ContextState.NONE
+    return known if none else replace(known, state=ContextState.MISSED)
 
 
 def _why(result: Result) -> str:

@@ -42,16 +42,23 @@ def serve(
         int, typer.Option(min=1, max=RATE_MAX, help="Requests of one customer in a minute.")
     ] = RATE,
     endpoint_url: EndpointUrl = None,
+    wyoming: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, metavar="PORT", help="Wyoming peers on loopback; not with --tokens."
+        ),
+    ] = None,
     openapi: Annotated[
         bool, typer.Option("--openapi", help="Print the OpenAPI description and end.")
     ] = False,
 ) -> None:
     """Serve the pipeline over HTTP: the Alexa Voice Service's shape, and plain JSON.
 
-    The first line on stdout says where. SIGTERM ends it with exit code 0, Ctrl-C with 130; what
-    was received is finished first.
+    The first line on stdout says where; the next one where Wyoming peers connect, if they may.
+    SIGTERM ends it with exit code 0, Ctrl-C with 130; what was received is finished first.
 
     - `ctxasr serve`
+    - `ctxasr serve --wyoming 10300`
     - `ctxasr serve --token-for meg >> tokens.yaml`
     - `ctxasr serve --tokens tokens.yaml --endpoint-url aws`
     """
@@ -74,17 +81,23 @@ def serve(
         if tokens is None:
             raise InputError(f"--host {host} can be reached by others; give --tokens FILE as well")
         say(f"warning: {host} is not encrypted; put a proxy that speaks TLS in front of it")
+    if wyoming is not None and tokens is not None:
+        raise InputError(
+            "Wyoming knows no tokens; serve it in a process of its own, without --tokens"
+        )
     known = None if tokens is None else auth.load_tokens(tokens)
     settings = settings_from(endpoint_url)
     from ctxasr.gateway.http.server import Serving, bound, run
 
     listener = bound(host, port)
+    peers = None if wyoming is None else bound(HOST, wyoming)
     if known is None:
         token, known = auth.only(CUSTOMER)
         say(f"the token of this run, for customer {CUSTOMER}: {token}")
     if settings.endpoint_url is None:
         say("no --endpoint-url: all is kept in memory, and gone at the end")
-    ended_by = run(listener, Serving(settings, known, lambda url: print_text(f"{url}\n"), rate))
+    serving = Serving(settings, known, lambda url: print_text(f"{url}\n"), rate, peers, CUSTOMER)
+    ended_by = run(listener, serving)
     if ended_by == signal.SIGINT:
         raise typer.Exit(STOPPED)
 

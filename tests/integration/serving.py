@@ -62,12 +62,12 @@ def tokens_file(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(*options: str, **environment: str) -> Iterator[Server]:
-    """A server on a free port of loopback, with tokens for CUSTOMERS."""
+def serving(*options: str, tokens: bool = True, **environment: str) -> Iterator[Server]:
+    """A server on a free port of loopback, with tokens for CUSTOMERS or the one of this run."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokens = str(tokens_file(folder))
-        command = [sys.executable, "-m", "ctxasr", "serve", "--port", "0", "--tokens", tokens]
+        command = [sys.executable, "-m", "ctxasr", "serve", "--port", "0"]
+        command += ["--tokens", str(tokens_file(folder))] if tokens else []
         log = folder / "log"
         given = {"CTXASR_READ_BUDGET_MS": "20000"}  # a busy machine is not what these are about
         with log.open("w") as stderr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -198,6 +199,31 @@ def test_a_wyoming_client_is_understood(server: Server) -> None:
         assert answered(client, sent(2)) == ("transcript", "bauer")
         for wrong in (sent(1)[:-3], b"{}\n", to_bytes(Message("audio-chunk", {"rate": 8_000}))):
             assert client.post("/v1/wyoming", content=wrong).status_code == 422
+
+
+def test_the_released_wyoming_package_holds_a_dialogue() -> None:
+    """Real sound over TCP; "bauer" is heard as "eller" where nobody asked."""
+    from wyoming_peer import Ping, Played, Synthesize, connected, said
+
+    question = Synthesize(
+        text="Do you mean Meg Jones or Meg Bauer?", context={"continue_conversation": True}
+    ).event()
+
+    async def dialogue(address: str) -> None:
+        assert await said(address, pcm(2), language="en") == "eller"
+        await said(address, pcm(1), language="en")
+        async with connected(address) as client:
+            for event in (question, Ping().event()):
+                await client.write_event(event)
+            assert await client.read_event() is not None
+        assert await said(address, pcm(2), [Played().event()], language="en") == "bauer"
+
+    with serving("--wyoming", "0", tokens=False) as peers:
+        assert peers.process.stdout is not None
+        asyncio.run(dialogue(peers.process.stdout.readline().strip()))
+        assert peers.end() == 0
+        assert "wyoming" in [line["what"] for line in peers.lines()]
+        assert "bauer" not in peers.log.read_text().lower()
 
 
 def test_curl_drives_the_same_dialogue(server: Server, tmp_path: Path) -> None:

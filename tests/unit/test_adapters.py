@@ -215,6 +215,70 @@ def test_describe_is_answered_with_what_is_here() -> None:
     assert (step.records, step.dialogue) == ((), Dialogue("w"))
 
 
+def test_a_ping_gets_its_pong() -> None:
+    for data, pong in (({"text": "a"}, {"text": "a"}), ({"text": None}, {}), ({}, {})):
+        step = wyoming.hear(Dialogue("w"), Message("ping", data), sender())
+        assert step.answer == Message("pong", pong)
+        assert (step.records, step.dialogue) == ((), Dialogue("w"))
+
+
+def test_names_and_terms_come_with_the_utterance_that_they_open() -> None:
+    wanted = {"transcript_names": ["Meg Bauer", None], "transcript_terms": ["dim"]}
+    _, records, steps = send(Dialogue("w"), [Message("transcribe", wanted), *utterance()[1:]])
+    assert names(records) == ["Recognize"]
+    signals = {phrase.text: phrase.signal for phrase in steps[0].hints.phrases}
+    assert (signals["meg bauer"], signals["dim"]) == ("transcript_names", "transcript_terms")
+    assert not any(step.hints.phrases for step in steps[1:])
+
+
+def test_a_language_that_is_not_spoken_is_an_error_and_its_sound_is_passed_over() -> None:
+    german = [Message("transcribe", {"language": "de-AT"}), *utterance()[1:]]
+    dialogue, records, steps = send(asked(), german)
+    assert records == []
+    assert steps[0].answer is not None
+    assert (steps[0].answer.type, steps[0].answer.data["code"]) == ("error", wyoming.LANGUAGE_ERROR)
+    assert not any(step.audio or step.spoken or step.answer for step in steps[1:])
+    assert dialogue == asked(), "the question is still open"
+    _, records, _ = send(dialogue, utterance()[1:])
+    assert token(records[0]) is not None, "an utterance after it is heard again"
+    _, records, _ = send(steps[0].dialogue, utterance())
+    assert token(records[0]) is not None, "also where no sound of the refused one came"
+
+
+def with_nulls(value: Any) -> Any:
+    """The same message as Home Assistant may write it: null for what it has nothing to say of."""
+    if isinstance(value, list):
+        return [*map(with_nulls, value), None]
+    if not isinstance(value, dict):
+        return value
+    absent = {
+        "conversation_id": None, "continue_conversation": None, "context": None, "language": None,
+        "transcript_names": None, "transcript_terms": None, "extra_data": None, "card": None,
+    }  # fmt: skip
+    return absent | {key: with_nulls(one) for key, one in value.items()}
+
+
+def test_a_null_means_absent_at_every_depth() -> None:
+    plain, told = pipeline("call meg"), feed(Dialogue("home"), pipeline("call meg"))
+    assert feed(Dialogue("home"), [with_nulls(event) for event in plain]) == told
+    quiet = [intent_end("", asks=False, conversation=None)]
+    for empty in (
+        {"speech": None},
+        {"speech": {"plain": None}},
+        {"speech": {"plain": {"speech": None}}},
+    ):
+        quiet[0]["data"]["intent_output"] |= {"response": empty, "continue_conversation": None}
+        dialogue, records = feed(Dialogue("home"), [*plain[:6], *quiet, *plain[8:]])
+        assert names(records) == [name for name in TURN if name != "ExpectSpeech"]
+        assert dialogue.asked is None
+    spoken = [
+        *utterance(conversation_id="c1"), Message("transcript", {"text": "call meg"}),
+        Message("synthesize", {"text": REPLY, "context": ASKS}), *utterance(),
+    ]  # fmt: skip
+    nulls = [Message(one.type, with_nulls(one.data), one.payload) for one in spoken]
+    assert send(Dialogue("w"), nulls)[:2] == send(Dialogue("w"), spoken)[:2]
+
+
 def test_an_utterance_is_a_minute_at_most() -> None:
     size = wyoming_frames.PAYLOAD_BYTES_MAX
     dialogue, _, _ = send(Dialogue("w"), utterance(b"")[:2])

@@ -21,6 +21,7 @@ from ctxasr.gateway.protocols.dialogue import (
     Sender,
     Step,
 )
+from ctxasr.gateway.protocols.forms import NESTING_MAX
 from ctxasr.gateway.protocols.wyoming_frames import Message
 
 CANARY = "canary\ud83d"
@@ -90,6 +91,11 @@ def test_what_leads_to_nothing_has_a_reason(
         ),
         (hear_assist, "tts-start", {"tts_input": {"x": CANARY}}, "tts-start.tts_input"),
         (hear_wyoming, "transcribe", {"context": CANARY}, "transcribe.context"),
+        (hear_wyoming, "transcribe", {"language": 7}, "transcribe.language"),
+        (hear_wyoming, "transcribe", {"transcript_names": CANARY}, "transcribe.transcript_names"),
+        (hear_wyoming, "transcribe", {"transcript_terms": [7]}, "transcribe.transcript_terms.0"),
+        (hear_wyoming, "ping", {"text": [CANARY]}, "ping.text"),
+        (hear_wyoming, "handled", {"text": None}, "handled.text"),
         (hear_wyoming, "audio-start", {**FORMAT, "rate": 8_000}, "audio-start.rate"),
         (hear_wyoming, "audio-start", {**FORMAT, "width": True}, "audio-start.width"),
         (hear_wyoming, "audio-start", {"rate": 16_000, "width": 2}, "audio-start.channels"),
@@ -106,6 +112,19 @@ def test_what_is_malformed_is_named_without_its_text(
     assert field in str(caught.value)
     assert "canary" not in repr(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_message_is_nested_only_so_deep() -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for _ in range(levels - 1):
+            value = {"x": value}
+        return value
+
+    deepest = Message("ping", nested(NESTING_MAX))
+    assert wyoming.hear(STARTED, deepest, sender()).answer is not None
+    with pytest.raises(EnvelopeError, match="NESTING_MAX"):
+        hear_wyoming(STARTED, "ping", nested(NESTING_MAX + 1))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ ROOMS = {
     "trigger": 2,
     "context": 2,
     "bias": 2,
+    "hints": 2,
     "rescore": 2,
     "windows": 2,
     "forget": 2,

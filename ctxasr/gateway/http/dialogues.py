@@ -6,6 +6,7 @@ are kept, in memory and bounded; after a restart a device's next turn begins a n
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, TypeVar
@@ -14,17 +15,21 @@ from ctxasr.envelopes import Recognize, Record
 from ctxasr.errors import EnvelopeError, LimitExceeded, StoreError
 from ctxasr.events import ConsistentStatus, short_hash
 from ctxasr.gateway.http.auth import Grant
-from ctxasr.gateway.http.limits import MESSAGES_MAX, TURNS_MAX
+from ctxasr.gateway.http.limits import MESSAGES_MAX, RECORD_S_MAX, TURNS_MAX
+from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem
 from ctxasr.gateway.http.service import Service
 from ctxasr.gateway.protocols import assist, wyoming
 from ctxasr.gateway.protocols.dialogue import Dialogue, Sender, Step
 from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.hints import NO_HINTS, Hints
 from ctxasr.hypotheses import Recognition
 
 Recordings = list[tuple[str, ConsistentStatus]]
 """The ids of the events, and the turn's status after each."""
 
+Place = tuple[str, str]
+"""Customer and device."""
 
 S = TypeVar("S", bound=Step)
 
@@ -45,7 +50,7 @@ class Dialogues:
             EnvelopeError, LimitExceeded: the event is wrong.
             StoreUnavailable: perhaps recorded; send it again.
         """
-        return await self._take(grant, device, lambda now, by: assist.hear(now, event, by))
+        return await self.take(grant, device, lambda now, by: assist.hear(now, event, by))
 
     async def wyoming(self, grant: Grant, device: str, body: bytes) -> bytes:
         """Take in Wyoming messages, in their order, and return the answers to them.
@@ -57,49 +62,30 @@ class Dialogues:
             StoreUnavailable: perhaps recorded; send it again.
             Problem: all places of the recogniser are taken.
         """
-        kept, place = self._service.remembered.dialogues, (grant.customer, grant.device or device)
-        before = kept.get(*place)
-        try:
-            return await self._wyoming(grant, device, body)
-        except Problem:
-            # The same body again shall find the same question open: its token was used up by the
-            # Recognize of this attempt.
-            if before is not None:
-                kept.put(*place, before)
-            raise
-
-    async def _wyoming(self, grant: Grant, device: str, body: bytes) -> bytes:
         if not body:
             raise EnvelopeError("body: is empty; give Wyoming messages")
         buffer, answers = bytearray(body), bytearray()
-        audio, opening = bytearray(), None
+        conversation = Conversation(self, grant, device, TURNS_MAX)
         for number in count(1):
             if not buffer:
-                return bytes(answers)
+                break
             if number > MESSAGES_MAX:
                 raise LimitExceeded("MESSAGES_MAX", MESSAGES_MAX, number, "body")
             read = read_message(buffer)
             if read is None:
                 raise EnvelopeError("body: its last message is cut off")
             del buffer[: read.size_bytes]
-            step, _ = await self._take(grant, device, _hear(read.message, opening is None))
-            for record in step.records:
-                if isinstance(record.message.message.payload, Recognize):
-                    audio, opening = bytearray(), record
-            audio += step.audio
-            answer = step.answer
-            if step.spoken:
-                if opening is None:
-                    raise EnvelopeError("audio-stop: its utterance did not begin in this body")
-                text = await self._text(opening, bytes(audio))
-                told, _ = await self._take(grant, device, _transcribed(text))
-                answer = told.answer
+            answer = await conversation.take(read.message)
             if answer is not None:
                 answers += to_bytes(answer)
-        raise AssertionError("count() does not end")
+        return bytes(answers)
 
-    async def _text(self, opening: Record, audio: bytes) -> str:
-        """What was said, under the context that was fetched when the turn began."""
+    async def text(self, opening: Record, audio: bytes, hints: Hints) -> str:
+        """What was said, under the context that was fetched when the turn began.
+
+        Raises:
+            Problem: all places of the recogniser are taken.
+        """
         from ctxasr.gateway.http.sound import from_pcm
 
         async def recognition() -> Recognition:
@@ -107,46 +93,150 @@ class Dialogues:
                 opening.customer, lambda: from_pcm(audio)
             )
 
-        heard = await self._service.hear(opening, recognition, record=False)
+        heard = await self._service.hear(opening, recognition, record=False, hints=hints)
         assert heard is not None, "there is sound, if only silence"
         return heard.text
 
-    async def _take(
+    def kept(self, place: Place) -> Dialogue | None:
+        """The dialogue of a customer's device, if it has one."""
+        return self._service.remembered.dialogues.get(*place)
+
+    def keep(self, place: Place, dialogue: Dialogue) -> None:
+        """Remember it. After a failure it is an earlier one: the same message leads to the same."""
+        self._service.remembered.dialogues.put(*place, dialogue)
+
+    async def take(
         self, grant: Grant, device: str, hear: Callable[[Dialogue, Sender], S]
     ) -> tuple[S, Recordings]:
-        device, kept = grant.device or device, self._service.remembered.dialogues
-        place = (grant.customer, device)
-        before = kept.get(*place) or self._fresh(place)
-        now_ms = round(self._service.ports.clock.now_ms())
-        step = hear(before, Sender(grant.customer, device, now_ms))
-        # Before the first wait: the next message of this device may come while this one is written.
-        kept.put(*place, step.dialogue)
+        """One step of a device's dialogue, and the recording of what it led to.
+
+        Raises:
+            EnvelopeError, LimitExceeded: the message is wrong.
+            StoreUnavailable: perhaps recorded; send it again.
+        """
+        place = (grant.customer, grant.device or device)
+        before = self.kept(place) or self._fresh(place)
+        step = self._step(place, before, hear)
         try:
             recorded = [
                 (record.message.message.header.message_id, await self._service.record(record))
                 for record in step.records
             ]
         except StoreError:
-            if kept.get(*place) is step.dialogue:
-                kept.put(*place, before)  # so that the same message leads to the same records
+            if self.kept(place) is step.dialogue:
+                self.keep(place, before)
             raise
         return step, recorded
 
-    def _fresh(self, place: tuple[str, str]) -> Dialogue:
+    async def try_to_take(
+        self, grant: Grant, device: str, hear: Callable[[Dialogue, Sender], S]
+    ) -> S:
+        """The same where nobody would send the message again: the step holds either way.
+
+        Raises:
+            EnvelopeError, LimitExceeded: the message is wrong.
+        """
+        place = (grant.customer, grant.device or device)
+        step = self._step(place, self.kept(place) or self._fresh(place), hear)
+        for record in step.records:
+            try:
+                async with asyncio.timeout(RECORD_S_MAX):  # it goes on behind the answer
+                    await self._service.record(record)
+            except (StoreError, TimeoutError) as error:
+                log("not recorded in time", customer=place[0], error=type(error).__name__)
+        return step
+
+    def _step(self, place: Place, before: Dialogue, hear: Callable[[Dialogue, Sender], S]) -> S:
+        """Before the first wait: the next message of this device may come while this is written."""
+        step = hear(before, Sender(*place, round(self._service.ports.clock.now_ms())))
+        self.keep(place, step.dialogue)
+        return step
+
+    def _fresh(self, place: Place) -> Dialogue:
         who = short_hash(" ".join(place))
         return Dialogue(f"{who}-{self._service.ports.process or 'door'}-{next(self._names)}")
 
 
-def _hear(message: Message, first: bool) -> Callable[[Dialogue, Sender], wyoming.Heard]:
-    """The adapter's step; `first`: no turn has begun in this body yet."""
+class Conversation:
+    """The Wyoming messages of one peer in their order: those of a body, or of a connection.
 
-    def step(dialogue: Dialogue, sender: Sender) -> wyoming.Heard:
-        heard = wyoming.hear(dialogue, message, sender)
-        if heard.dialogue.turns > dialogue.turns and not first:
-            raise LimitExceeded("TURNS_MAX", TURNS_MAX, TURNS_MAX + 1, "body")
-        return heard
+    It may begin `turns_max` turns; None: any number. Where it `acknowledges`, a message that could
+    not be recorded is an error, and may be sent again; else the text is given all the same.
+    """
 
-    return step
+    def __init__(
+        self,
+        dialogues: Dialogues,
+        grant: Grant,
+        device: str,
+        turns_max: int | None = None,
+        *,
+        acknowledges: bool = True,
+    ) -> None:
+        self._grant = grant
+        self._dialogues, self._acknowledges = dialogues, acknowledges
+        self._device, self._turns_max = grant.device or device, turns_max
+        self._audio, self._hints = bytearray(), NO_HINTS
+        self._opening: Record | None = None
+        self._turns = 0
+        self._before: Dialogue | None = None
+
+    @property
+    def listens(self) -> bool:
+        """Whether an utterance has begun whose transcript is still to come."""
+        return self._opening is not None
+
+    async def take(self, message: Message) -> Message | None:
+        """Take one message in; returns the answer to it, if it has one.
+
+        Raises:
+            EnvelopeError, LimitExceeded: the message is wrong; those before it are taken in.
+            StoreUnavailable: perhaps recorded; send it again.
+            Problem: all places of the recogniser are taken.
+        """
+        place = (self._grant.customer, self._device)
+        if self._opening is None:
+            self._before = self._dialogues.kept(place)
+        try:
+            return await self._take(message)
+        except Problem:
+            # The same messages again shall find the same question open: its token was used up by
+            # the Recognize of this attempt.
+            if self._before is not None:
+                self._dialogues.keep(place, self._before)
+            raise
+
+    async def _take(self, message: Message) -> Message | None:
+        step = await self._told(self._hear(message))
+        for record in step.records:
+            if isinstance(record.message.message.payload, Recognize):
+                self._audio, self._opening, self._hints = bytearray(), record, step.hints
+                if step.hints.left_out:
+                    log("hints left out", customer=record.customer, count=step.hints.left_out)
+        self._audio += step.audio
+        if not step.spoken:
+            return step.answer
+        if self._opening is None:
+            raise EnvelopeError("audio-stop: its utterance did not begin here")
+        opening, self._opening = self._opening, None
+        text = await self._dialogues.text(opening, bytes(self._audio), self._hints)
+        return (await self._told(_transcribed(text))).answer
+
+    async def _told(self, hear: Callable[[Dialogue, Sender], wyoming.Heard]) -> wyoming.Heard:
+        if self._acknowledges:
+            return (await self._dialogues.take(self._grant, self._device, hear))[0]
+        return await self._dialogues.try_to_take(self._grant, self._device, hear)
+
+    def _hear(self, message: Message) -> Callable[[Dialogue, Sender], wyoming.Heard]:
+        def step(dialogue: Dialogue, sender: Sender) -> wyoming.Heard:
+            heard = wyoming.hear(dialogue, message, sender)
+            began = self._turns + (heard.dialogue.turns > dialogue.turns)
+            if self._turns_max is not None and began > self._turns_max:
+                raise LimitExceeded("TURNS_MAX", self._turns_max, began, "body")
+            self._turns = began
+            return heard
+
+        return step
 
 
 def _transcribed(text: str) -> Callable[[Dialogue, Sender], wyoming.Heard]:

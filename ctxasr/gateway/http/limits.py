@@ -113,6 +113,12 @@ MESSAGES_MAX: Final = 2_000
 TURNS_MAX: Final = 1
 """Turns that the Wyoming messages of one body begin: the rate counts bodies."""
 
+WYOMING_CONNECTIONS_MAX: Final = 16
+"""Open Wyoming connections; a house has few satellites, and one that is late is told so."""
+
+WYOMING_PAUSE_S_MAX: Final = 60.0
+"""How long a Wyoming connection may be silent, or a message of it take."""
+
 LISTENINGS_MAX: Final = 64
 LISTENINGS_OF_ONE_MAX: Final = 8
 LISTENING_S_MAX: Final = 70.0

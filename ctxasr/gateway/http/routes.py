@@ -86,13 +86,14 @@ def _grant(
 Calling = Annotated[Grant, Depends(_grant)]
 
 
-def application(service: Service) -> FastAPI:
+def application(service: Service, dialogues: Dialogues | None = None) -> FastAPI:
     """All routes over one service; the guard stands before it."""
     app = FastAPI(
         title="ctxasr", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.include_router(_health(service))
-    guarded = [avs_router(service), _events(service), _utterances(service), _turns(service)]
+    told = dialogues or Dialogues(service)
+    guarded = [avs_router(service), _events(service, told), _utterances(service), _turns(service)]
     for router in [*guarded, _customer(service)]:
         app.include_router(router, dependencies=[Depends(_grant)])
 
@@ -120,8 +121,8 @@ def _health(service: Service) -> APIRouter:
     return router
 
 
-def _events(service: Service) -> APIRouter:
-    router, dialogues = APIRouter(tags=["Events"]), Dialogues(service)
+def _events(service: Service, dialogues: Dialogues) -> APIRouter:
+    router = APIRouter(tags=["Events"])
 
     @router.post(
         "/v1/records", operation_id="record", summary="Record one event or directive of a turn"

@@ -24,12 +24,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ctxasr.app import AWS, App, Models, Settings, aws, local
 from ctxasr.errors import InputError
 from ctxasr.gateway.http import limits
-from ctxasr.gateway.http.auth import Tokens
+from ctxasr.gateway.http.auth import Grant, Tokens
 from ctxasr.gateway.http.description import describe
+from ctxasr.gateway.http.dialogues import Dialogues
 from ctxasr.gateway.http.guard import Guard
 from ctxasr.gateway.http.logs import Logged, log, to_stderr
 from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
+from ctxasr.gateway.wyoming_server import WyomingServer
 from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
 
 BACKLOG: Final = 128
@@ -38,12 +40,17 @@ BACKLOG: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What `ctxasr serve` is told. `ready` gets the address when requests are taken."""
+    """What `ctxasr serve` is told. `ready` gets each address, HTTP first, when it takes requests.
+
+    `wyoming` is where Wyoming peers connect, all of them in the name of `speaks_for`.
+    """
 
     settings: Settings
     tokens: Tokens
     ready: Callable[[str], None]
     rate_per_min: int = limits.RATE_PER_MIN
+    wyoming: socket.socket | None = None
+    speaks_for: str = ""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -78,7 +85,9 @@ def run(listener: socket.socket, serving: Serving) -> int | None:
         StoreUnavailable: the store cannot be reached at the start.
     """
     to_stderr()
-    with contextlib.closing(listener):
+    with contextlib.ExitStack() as sockets:
+        for one in filter(None, (listener, serving.wyoming)):
+            sockets.callback(one.close)
         return asyncio.run(_serve(listener, serving))
 
 
@@ -123,7 +132,8 @@ async def _opened(serving: Serving) -> AsyncIterator[Service]:
 async def _uvicorn(
     listener: socket.socket, serving: Serving, service: Service, signals: _Signals
 ) -> None:
-    app = application(service)
+    dialogues = Dialogues(service)
+    app = application(service, dialogues)
     describe(app)
     guard = Guard(
         app,
@@ -148,7 +158,14 @@ async def _uvicorn(
         timeout_graceful_shutdown=limits.GRACE_S,
         h11_max_incomplete_event_size=limits.HEADER_BYTES_MAX,
     )
-    server = _Server(config, serving.ready)
+    tcp = WyomingServer(dialogues, Grant(customer=serving.speaks_for or "-"))
+    addresses = [] if serving.wyoming is None else [await tcp.start(serving.wyoming)]
+
+    def ready(url: str) -> None:
+        for address in (url, *addresses):
+            serving.ready(address)
+
+    server = _Server(config, ready)
 
     def stop() -> None:
         if server.should_exit:
@@ -162,6 +179,7 @@ async def _uvicorn(
     try:
         await server.serve(sockets=[listener])
     finally:
+        await tcp.close()
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping

@@ -19,11 +19,18 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final, TypeVar
 
-from ctxasr.answer import ContextState, Listening, UtteranceResult, listen, on_utterance
+from ctxasr.answer import (
+    ContextState,
+    Listening,
+    UtteranceResult,
+    listen,
+    on_utterance,
+    with_hints,
+)
 from ctxasr.envelopes import (
     Envelope,
     Recognize,
@@ -42,6 +49,7 @@ from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
 from ctxasr.gateway.http.recogniser import Hearing, Recogniser
+from ctxasr.hints import NO_HINTS, Hints
 from ctxasr.hypotheses import Recognition
 from ctxasr.pipeline import Ports, on_event, sweep
 
@@ -167,11 +175,12 @@ class Service:
         *,
         record: bool = True,
         plain_text: str | None = None,
+        hints: Hints = NO_HINTS,
     ) -> Heard | None:
         """The text of the utterance that `opening`, a Recognize, opens; None if there is no sound.
 
         `plain_text` stands where the context changes nothing: the recogniser's text to the letter,
-        where `hearing` gives a normalised one.
+        where `hearing` gives a normalised one. `hints` came with the utterance.
 
         Raises:
             EnvelopeError, LimitExceeded: the opening is wrong.
@@ -182,13 +191,16 @@ class Service:
         erasures = self._erasures[opening.customer]
         recording = [self._write(opening)] if record else []
         listening = self.remembered.listening(event) or self._listen(event)
+        if hints.phrases:
+            listening = self._start(with_hints(listening, hints, self.ports), opening.customer)
         try:
             recognition = await hearing()
             if recognition is None:
                 for task in recording:
                     await asyncio.shield(task)
                 return None
-            known = listening if erasures == self._erasures[opening.customer] else _ERASED
+            erased = erasures != self._erasures[opening.customer]
+            known = replace(_ERASED, hints=hints) if erased else listening
             result = await on_utterance(known, recognition, self.ports, event.key.turn)
         finally:
             listening.cancel()

@@ -4,6 +4,7 @@
     assist           Home Assistant's Assist pipeline events  -> dialogue
     wyoming          Wyoming messages                         -> dialogue, and the answers to them
     wyoming_frames   Wyoming messages                        <-> bytes
+    forms            what the fields of their messages are checked against
 
 All are pure and synchronous: state in, state and records out.
 """

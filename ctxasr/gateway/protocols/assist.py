@@ -20,87 +20,73 @@ hypotheses to `on_utterance` with the Recognize that stt-start led to.
 
 Source: "Assist pipelines", Home Assistant's developer documentation; `continue_conversation` as the
 conversation result carries it. An event may come bare, {type, data}, or inside the WebSocket's
-{id, type: "event", event}.
+{id, type: "event", event}. A null means absent, wherever it stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import StringConstraints
 
-from ctxasr.envelopes import Reply, SpeechStarted, describe
-from ctxasr.errors import EnvelopeError
+from ctxasr.envelopes import Reply, SpeechStarted
 from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, Telling
+from ctxasr.gateway.protocols.forms import ConversationId, Form, read
 
 UNUSED: Final = frozenset("wake_word-end stt-vad-start stt-vad-end intent-progress error".split())
 """Of the pipeline, but without use here; after an `error` comes run-end."""
 
-ConversationId = Annotated[str, StringConstraints(max_length=256)]
 
-
-class _Data(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
-
-    def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"{type(self).__name__}(...)"
-
-    __str__ = __repr__
-
-
-class _RunStart(_Data):
+class _RunStart(Form):
     conversation_id: ConversationId | None = None
 
 
-class _SttOutput(_Data):
+class _SttOutput(Form):
     text: str
 
 
-class _SttEnd(_Data):
+class _SttEnd(Form):
     stt_output: _SttOutput
 
 
-class _IntentStart(_Data):
+class _IntentStart(Form):
     intent_input: str
 
 
-class _Plain(_Data):
+class _Plain(Form):
     speech: str = ""
 
 
-class _Speech(_Data):
+class _Speech(Form):
     plain: _Plain = _Plain()
 
 
-class _Response(_Data):
+class _Response(Form):
     speech: _Speech = _Speech()
 
 
-class _IntentOutput(_Data):
+class _IntentOutput(Form):
     response: _Response
     conversation_id: ConversationId | None = None
     continue_conversation: bool = False
 
 
-class _IntentEnd(_Data):
+class _IntentEnd(Form):
     intent_output: _IntentOutput
 
 
-class _TtsStart(_Data):
+class _TtsStart(Form):
     tts_input: str
 
 
-class _Event(_Data):
+class _Event(Form):
     type: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     data: dict[str, Any] | None = None
 
 
-class _Wrapped(_Data):
+class _Wrapped(Form):
     event: dict[str, Any]
-
-
-D = TypeVar("D", bound=_Data)
 
 
 def hear(dialogue: Dialogue, event: Mapping[str, Any], sender: Sender) -> Step:
@@ -111,25 +97,25 @@ def hear(dialogue: Dialogue, event: Mapping[str, Any], sender: Sender) -> Step:
         LimitExceeded: a text is longer than TEXT_BYTES_MAX.
     """
     if event.get("type") == "event":
-        event = _read(_Wrapped, event, "message").event
-    found = _read(_Event, event, "event")
+        event = read(_Wrapped, event, "message").event
+    found = read(_Event, event, "event")
     tell, kind, data = Telling(dialogue, sender), found.type, found.data or {}
     ignored: Ignored | None = None
     match kind:
         case "run-start":
-            tell.begin(_read(_RunStart, data, kind).conversation_id or "")
+            tell.begin(read(_RunStart, data, kind).conversation_id or "")
         case "wake_word-start":
             tell.wake()
         case "stt-start":
             ignored = tell.hear()
         case "stt-end":
-            text = _read(_SttEnd, data, kind).stt_output.text
+            text = read(_SttEnd, data, kind).stt_output.text
             ignored = tell.utter(text, "stt-end.stt_output.text")
         case "intent-start":
-            text = _read(_IntentStart, data, kind).intent_input
+            text = read(_IntentStart, data, kind).intent_input
             ignored = tell.utter(text, "intent-start.intent_input")
         case "intent-end":
-            output = _read(_IntentEnd, data, kind).intent_output
+            output = read(_IntentEnd, data, kind).intent_output
             ignored = tell.reply(
                 output.response.speech.plain.speech,
                 "intent-end.intent_output.response.speech.plain.speech",
@@ -137,7 +123,7 @@ def hear(dialogue: Dialogue, event: Mapping[str, Any], sender: Sender) -> Step:
                 conversation=output.conversation_id or "",
             )
         case "tts-start":
-            text = _read(_TtsStart, data, kind).tts_input
+            text = read(_TtsStart, data, kind).tts_input
             ignored = tell.reply(text, "tts-start.tts_input", asks=False)
         case "tts-end":
             ignored = tell.play(SpeechStarted) if tell.told(Reply) else Ignored.EMPTY
@@ -146,10 +132,3 @@ def hear(dialogue: Dialogue, event: Mapping[str, Any], sender: Sender) -> Step:
         case _:
             ignored = Ignored.UNUSED if kind in UNUSED else Ignored.UNKNOWN
     return tell.step(ignored)
-
-
-def _read(form: type[D], value: Mapping[str, Any], where: str) -> D:
-    try:
-        return form.model_validate(dict(value))
-    except ValidationError as error:
-        raise EnvelopeError(f"{where}.{describe(error)}") from None

@@ -63,6 +63,7 @@ class Ignored(StrEnum):
     NO_TURN = "no turn is open"
     REPEATED = "the turn has that already"
     EMPTY = "its text is empty"
+    REFUSED = "its utterance was refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Dialogue:
     """All that is kept of one device between messages; no text is.
 
     `name` must not be used twice, not even after a restart: the interactions are named after it.
+    While `refused`, the sound of an utterance that was refused may still come.
 
     Raises:
         EnvelopeError: the name holds other than letters, digits and ``_.:-``, or is empty.
@@ -117,6 +119,7 @@ class Dialogue:
     turns: int = 0
     turn: Turn | None = None
     asked: Asked | None = None
+    refused: bool = False
 
     def __post_init__(self) -> None:
         if len(self.name) > DIALOGUE_NAME_CHARS_MAX:

@@ -1,6 +1,7 @@
 """Wyoming, the voice protocol of Home Assistant and Rhasspy: ctxasr as its speech-to-text.
 
-    > transcribe   {context: {conversation_id: "c1"}}      SpeechRecognizer.Recognize
+    > transcribe   {context: {conversation_id: "c1"},      SpeechRecognizer.Recognize
+                    transcript_names: ["Meg Bauer"]}       Heard.hints: what it may hold
     > audio-start  {rate: 16000, width: 2, channels: 1}
     > audio-chunk  ... payload                             Heard.audio, for the recogniser
     > audio-stop                                           Heard.spoken: the utterance is complete
@@ -17,21 +18,27 @@
 without it does not ask. `detection` of a wake word also means that no answer comes. Where a turn
 is `handled` and then synthesized, the first text counts.
 
-Source: "Wyoming Protocol", the README of the wyoming project of the Open Home Foundation.
+`transcript_names` and `transcript_terms` (since 1.10) bias their own utterance, names more than
+terms; `info` says that they are understood. `ping` is answered with its `pong`, a `transcribe` in
+a language that is not spoken with an `error`, and its sound is passed over. A null means absent.
+
+Source: "Wyoming Protocol", the README of the wyoming project of the Open Home Foundation, and its
+package, version 1.10.2.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from typing import Any, Final, Literal
 
 from ctxasr import __version__
-from ctxasr.envelopes import Recognize, SpeechFinished, Utterance, describe
+from ctxasr.envelopes import Recognize, SpeechFinished, Utterance
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, Telling
+from ctxasr.gateway.protocols.forms import ConversationId, F, Form, read
 from ctxasr.gateway.protocols.wyoming_frames import Message
+from ctxasr.hints import NO_HINTS, Hints, hints_of
 
 RATE_HZ: Final = 16_000
 WIDTH_BYTES: Final = 2
@@ -39,6 +46,12 @@ CHANNELS: Final = 1
 
 AUDIO_BYTES_MAX: Final = 60 * RATE_HZ * WIDTH_BYTES * CHANNELS
 """Samples of one utterance: a minute, as for sound files."""
+
+LANGUAGES: Final = ("en",)
+"""What is spoken; a region behind it ("en-GB") makes no difference."""
+
+LANGUAGE_ERROR: Final = "language-not-supported"
+"""The code of the `error` that answers another language."""
 
 INFO: Final[dict[str, Any]] = {
     "asr": [
@@ -50,6 +63,8 @@ INFO: Final[dict[str, Any]] = {
             "version": __version__,
             "supports_transcript_streaming": False,
             "requires_external_vad": True,
+            "supports_transcript_names": True,
+            "supports_transcript_terms": True,
             "models": [
                 {
                     "name": "ctxasr-en",
@@ -57,7 +72,7 @@ INFO: Final[dict[str, Any]] = {
                     "attribution": {"name": "ctxasr", "url": ""},
                     "installed": True,
                     "version": __version__,
-                    "languages": ["en"],
+                    "languages": list(LANGUAGES),
                 }
             ],
         }
@@ -70,42 +85,37 @@ UNUSED: Final = frozenset(
     "synthesize-stop synthesize-stopped handled-start handled-chunk handled-stop voice-started "
     "voice-stopped detect not-detected recognize intent intents-start intents-stop not-recognized "
     "run-satellite pause-satellite satellite-connected satellite-disconnected streaming-started "
-    "streaming-stopped run-pipeline error ping pong select-program user-event timer-started "
+    "streaming-stopped run-pipeline error pong select-program user-event timer-started "
     "timer-updated timer-cancelled timer-finished".split()
 )
 """Of the protocol, but without use here; streamed texts come once more as a whole."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
-
-    def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"{type(self).__name__}(...)"
-
-    __str__ = __repr__
-
-
-class _Context(_Data):
-    conversation_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+class _Context(Form):
+    conversation_id: ConversationId | None = None
     continue_conversation: bool | None = None
 
 
-class _Transcribe(_Data):
-    context: _Context | None = None
+class _Transcribe(Form):
+    language: str = ""
+    context: _Context = _Context()
+    transcript_names: list[str] | None = None
+    transcript_terms: list[str] | None = None
 
 
-class _Audio(_Data):
+class _Audio(Form):
     rate: Literal[16_000]
     width: Literal[2]
     channels: Literal[1]
 
 
-class _Text(_Data):
+class _Text(Form):
     text: str
-    context: _Context | None = None
+    context: _Context = _Context()
 
 
-D = TypeVar("D", bound=_Data)
+class _Ping(Form):
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +124,13 @@ class Heard(Step):
 
     `audio` is 16-bit little-endian mono at 16 kHz, to be added to the utterance's; `spoken` says
     that the utterance is complete and `transcribed` is awaited; `answer` goes back to the peer.
+    `hints` are what the peer says that the utterance may hold, of the message that opened it.
     """
 
     audio: bytes = b""
     spoken: bool = False
     answer: Message | None = None
+    hints: Hints = NO_HINTS
 
     def __repr__(self) -> str:
         return f"Heard({len(self.records)} records, {len(self.audio)} bytes, {self.ignored!s})"
@@ -134,14 +146,13 @@ def hear(dialogue: Dialogue, message: Message, sender: Sender) -> Heard:
     tell, kind = Telling(dialogue, sender), message.type
     ignored: Ignored | None = None
     match kind:
-        case "describe":
-            return Heard(dialogue, answer=Message("info", INFO))
+        case "describe" | "ping":
+            return Heard(dialogue, answer=_answer(message))
+        case "audio-start" | "audio-chunk" | "audio-stop" if dialogue.refused:
+            ended = replace(dialogue, refused=kind != "audio-stop")
+            return Heard(ended, ignored=Ignored.REFUSED)
         case "transcribe":
-            context = _data(_Transcribe, message).context or _Context()
-            if context.continue_conversation is False:
-                tell.wake()
-            tell.begin(context.conversation_id or "")
-            ignored = tell.hear()
+            return _transcribe(tell, _data(_Transcribe, message))
         case "detection":
             tell.wake()
         case "audio-start":
@@ -165,6 +176,31 @@ def hear(dialogue: Dialogue, message: Message, sender: Sender) -> Heard:
             ignored = Ignored.UNUSED if kind in UNUSED else Ignored.UNKNOWN
     step = tell.step(ignored)
     return Heard(step.dialogue, step.records, step.ignored)
+
+
+def _answer(message: Message) -> Message:
+    """To what asks of the service, not of a turn."""
+    if message.type == "describe":
+        return Message("info", INFO)
+    text = _data(_Ping, message).text
+    return Message("pong", {} if text is None else {"text": text})
+
+
+def _transcribe(tell: Telling, wanted: _Transcribe) -> Heard:
+    """The utterance begins, if its language is spoken here."""
+    language = re.split("[-_]", wanted.language)[0].lower()
+    tell.dialogue = replace(tell.dialogue, refused=False)
+    if language not in ("", "auto", *LANGUAGES):
+        spoken = ", ".join(LANGUAGES)
+        text = f"the language of transcribe is not spoken here; known is {spoken}"
+        answer = Message("error", {"text": text, "code": LANGUAGE_ERROR})
+        return Heard(replace(tell.dialogue, refused=True), ignored=Ignored.REFUSED, answer=answer)
+    if wanted.context.continue_conversation is False:
+        tell.wake()
+    tell.begin(wanted.context.conversation_id or "")
+    step = tell.step(tell.hear())
+    hints = hints_of(wanted.transcript_names or (), wanted.transcript_terms or ())
+    return Heard(step.dialogue, step.records, step.ignored, hints=hints)
 
 
 def transcribed(dialogue: Dialogue, text: str, sender: Sender) -> Heard:
@@ -200,7 +236,7 @@ def _chunk(dialogue: Dialogue, audio: bytes) -> Heard:
 
 
 def _reply(tell: Telling, kind: str, said: _Text) -> Ignored | None:
-    context = said.context or _Context()
+    context = said.context
     ignored = tell.reply(
         said.text,
         f"{kind}.text",
@@ -212,8 +248,5 @@ def _reply(tell: Telling, kind: str, said: _Text) -> Ignored | None:
     return ignored
 
 
-def _data(form: type[D], message: Message) -> D:
-    try:
-        return form.model_validate(message.data)
-    except ValidationError as error:
-        raise EnvelopeError(f"{message.type}.{describe(error)}") from None
+def _data(form: type[F], message: Message) -> F:
+    return read(form, message.data, message.type)

@@ -61,6 +61,55 @@ class _Header(BaseModel):
     payload_length: Length | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The line of JSON that begins a message, and how long its data and payload are, in bytes."""
+
+    type: str
+    data: dict[str, Any]
+    data_bytes: int
+    payload_bytes: int
+
+    def __repr__(self) -> str:
+        return f"Head({self.data_bytes} + {self.payload_bytes} bytes)"
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what comes behind the line."""
+        return self.data_bytes + self.payload_bytes
+
+    def message(self, rest: bytes) -> Message:
+        """The message, from what came behind the line.
+
+        Raises:
+            EnvelopeError: the data are not UTF-8, or no JSON object.
+        """
+        data = dict(self.data)
+        if self.data_bytes:
+            data |= _object(rest[: self.data_bytes], "data")
+        return Message(self.type, data, rest[self.data_bytes :])
+
+
+def read_head(line: bytes) -> Head:
+    """Read the first line of a message.
+
+    Raises:
+        LimitExceeded: a part of the message is announced to be longer than its limit.
+        EnvelopeError: not UTF-8, not JSON, or no header; the stream has lost its place.
+    """
+    try:
+        header = _Header.model_validate(_object(line, "header"))
+    except ValidationError as error:
+        raise EnvelopeError(f"wyoming header.{describe(error)}") from None
+    data_bytes, payload_bytes = header.data_length or 0, header.payload_length or 0
+    if data_bytes > DATA_BYTES_MAX:
+        raise LimitExceeded("DATA_BYTES_MAX", DATA_BYTES_MAX, data_bytes, "wyoming data_length")
+    if payload_bytes > PAYLOAD_BYTES_MAX:
+        limit, field = PAYLOAD_BYTES_MAX, "wyoming payload_length"
+        raise LimitExceeded("PAYLOAD_BYTES_MAX", limit, payload_bytes, field)
+    return Head(header.type, header.data or {}, data_bytes, payload_bytes)
+
+
 def read_message(buffer: bytes | bytearray) -> Read | None:
     """The first message in `buffer`; None where its end has not come yet.
 
@@ -73,25 +122,11 @@ def read_message(buffer: bytes | bytearray) -> Read | None:
         if len(buffer) >= HEADER_BYTES_MAX:
             raise LimitExceeded("HEADER_BYTES_MAX", HEADER_BYTES_MAX, len(buffer), "wyoming header")
         return None
-    try:
-        header = _Header.model_validate(_object(bytes(buffer[:end]), "header"))
-    except ValidationError as error:
-        raise EnvelopeError(f"wyoming header.{describe(error)}") from None
-    data_bytes, payload_bytes = header.data_length or 0, header.payload_length or 0
-    if data_bytes > DATA_BYTES_MAX:
-        raise LimitExceeded("DATA_BYTES_MAX", DATA_BYTES_MAX, data_bytes, "wyoming data_length")
-    if payload_bytes > PAYLOAD_BYTES_MAX:
-        limit, field = PAYLOAD_BYTES_MAX, "wyoming payload_length"
-        raise LimitExceeded("PAYLOAD_BYTES_MAX", limit, payload_bytes, field)
-    data_at = end + 1
-    payload_at = data_at + data_bytes
-    size_bytes = payload_at + payload_bytes
+    head = read_head(bytes(buffer[:end]))
+    size_bytes = end + 1 + head.size_bytes
     if len(buffer) < size_bytes:
         return None
-    data = dict(header.data or {})
-    if data_bytes:
-        data |= _object(bytes(buffer[data_at:payload_at]), "data")
-    return Read(Message(header.type, data, bytes(buffer[payload_at:size_bytes])), size_bytes)
+    return Read(head.message(bytes(buffer[end + 1 : size_bytes])), size_bytes)
 
 
 def to_bytes(message: Message) -> bytes:

@@ -1,0 +1,88 @@
+"""What whoever sends an utterance says that it may hold: names, and words of its field.
+
+    names  ["Meg Bauer"]     half of what the context leaves for 'none of these': strong
+    terms  ["dim", "fade"]   a tenth of it: weak
+
+Each name stands for itself and for the parts that tell it from the others; a term only for itself.
+Hints are no context: they come with the utterance, bias it alone, and are not stored. Where a turn
+was asked for, what its context names stays in front of them. The shares are conventions; nothing
+was tuned on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ctxasr.bias import GENERIC_ANSWERS, GENERIC_SIGNAL, Bias, BiasingPhrase, phrases_of
+from ctxasr.events import Entity, TurnText
+from ctxasr.hypotheses import Phrase, normalise
+
+NAMES_SIGNAL: Final = "transcript_names"
+TERMS_SIGNAL: Final = "transcript_terms"
+
+NAMES_SHARE: Final = 0.5
+"""Of what is left for 'none of these', all names together: the more, the less has each."""
+
+TERMS_SHARE: Final = 0.1
+"""The same of all terms."""
+
+HINTS_MAX: Final = 300
+"""Phrases that come with one utterance, as many as a context may name; whole names come first,
+then terms, then parts of names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """The phrases, and how many of the names and terms that were given are not among them."""
+
+    phrases: tuple[Phrase, ...] = ()
+    left_out: int = 0
+
+    def __repr__(self) -> str:  # a traceback must not show what may be said
+        return f"Hints({len(self.phrases)} phrases)"
+
+
+NO_HINTS: Final = Hints()
+
+
+def hints_of(names: Sequence[str], terms: Sequence[str]) -> Hints:
+    """The names and terms as phrases; what is past HINTS_MAX, or too long, is counted."""
+    given = _phrases(names[:HINTS_MAX], NAMES_SIGNAL)
+    said = {normalise(name) for name in names[:HINTS_MAX]}
+    whole = [phrase for phrase in given if phrase.text in said]
+    known = {phrase.text for phrase in whole}
+    words = {normalise(term) for term in terms[:HINTS_MAX]} - known
+    whole += [one for one in _phrases(terms[:HINTS_MAX], TERMS_SIGNAL) if one.text in words]
+    whole = whole[:HINTS_MAX]
+    taken = {phrase.text for phrase in whole}
+    parts = [phrase for phrase in given if phrase.text not in taken | said]
+    blank = {""}
+    wanted = [*map(normalise, names[:HINTS_MAX]), *map(normalise, terms[:HINTS_MAX])]
+    late = max(0, len(names) - HINTS_MAX) + max(0, len(terms) - HINTS_MAX)
+    left_out = late + sum(text not in taken | blank for text in wanted)
+    return Hints(tuple([*whole, *parts][:HINTS_MAX]), left_out)
+
+
+def hinted(bias: Bias, hints: Hints) -> Bias:
+    """The bias of a context, perhaps an empty one, and the hints among its 'none of these'."""
+    generic = [one.log_prior for one in bias.phrases if one.phrase.signal == GENERIC_SIGNAL]
+    none = max(generic) + math.log(len(GENERIC_ANSWERS)) if generic else 0.0
+    if bias.phrases and not generic:  # every generic answer is a name on offer
+        return bias
+    heaviest = {one.phrase.text: one for one in bias.phrases}
+    for signal, share in ((NAMES_SIGNAL, NAMES_SHARE), (TERMS_SIGNAL, TERMS_SHARE)):
+        hints_here = [phrase for phrase in hints.phrases if phrase.signal == signal]
+        for phrase in hints_here:
+            log_prior = none + math.log(share / len(hints_here))
+            known = heaviest.get(phrase.text)
+            if known is None or known.log_prior < log_prior:
+                heaviest[phrase.text] = BiasingPhrase(phrase, log_prior)
+    return Bias(tuple(heaviest.values()))
+
+
+def _phrases(texts: Sequence[str], signal: str) -> list[Phrase]:
+    turn = TurnText("", "", tuple(Entity("", text) for text in texts))
+    return [replace(phrase, signal=signal) for phrase in phrases_of(turn)]
