@@ -9,7 +9,7 @@ The tensors' names are those of the modules; nothing else in the file is text.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,13 @@ VERSION: Final = 1
 
 WEIGHTS_BYTES_MAX: Final = 10_000_000
 """Refused beyond this: the shipped model has 5.2 MB, and the package should stay small."""
+
+SIZES_MAX: Final = {
+    "width": 1_024, "heads": 64, "layers": 24, "hidden": 4_096, "phrase_hidden": 4_096,
+    "semantic": 1_024,
+}  # fmt: skip
+"""What a file's configuration may say: ten times what the shipped model has, and a model of these
+sizes still fits into a laptop's memory. WEIGHTS_BYTES_MAX bounds what its tensors take."""
 
 FILE_NAME: Final = "context.safetensors"
 SHIPPED: Final = Path(__file__).parent / "weights" / FILE_NAME
@@ -54,28 +61,55 @@ def load(path: Path | None = None) -> ContextModel:
         raise DataError(f"{path}: larger than {WEIGHTS_BYTES_MAX} bytes; no encoder weights")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            config = _config(path, (file.metadata() or {}).get(FORMAT, "{}"))
+            if shapes != shapes_of(config):
+                raise DataError(f"{path}: configuration and tensors do not fit each other")
+            tensors = {name: file.get_tensor(name).float() for name in names}
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(
             f"{path}: {type(error).__name__}; a complete safetensors file is wanted"
         ) from None
-    try:
-        about = json.loads(metadata.get(FORMAT, "{}"))
-        if about.get("version") != VERSION:
-            raise DataError(
-                f"{path}: {FORMAT} version is {about.get('version')}, wanted {VERSION}; "
-                "`ctxasr train --data DIR --out DIR` makes new weights"
-            )
-        known = {field.name for field in fields(EncoderConfig)}
-        given = {name: size for name, size in about["config"].items() if name in known}
-        model = ContextModel(EncoderConfig(**given))
-        model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise DataError(
-            f"{path}: {type(error).__name__}; configuration and tensors do not fit each other"
-        ) from None
     for value in tensors.values():
         if not torch.isfinite(value).all():
             raise DataError(f"{path}: a tensor holds values that are not finite")
+    model = ContextModel(config)
+    model.load_state_dict(tensors)
     return model.eval()
+
+
+def shapes_of(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a model; nothing of that size is allocated."""
+    with torch.device("meta"):
+        modules = ContextModel(config).state_dict()
+    return {name: tuple(value.shape) for name, value in modules.items()}
+
+
+def _config(path: Path, text: str) -> EncoderConfig:
+    """The sizes that the file states, each within its limit.
+
+    Raises:
+        DataError: names the size that is wrong, and what would be right.
+    """
+    try:
+        about = json.loads(text)
+        version, given = about.get("version"), dict(about.get("config", {}))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise DataError(f"{path}: its metadata are no description of an encoder") from None
+    if version != VERSION:
+        raise DataError(
+            f"{path}: {FORMAT} version is {str(version)[:20]}, wanted {VERSION}; "
+            "`ctxasr train --data DIR --out DIR` makes new weights"
+        )
+    sizes = {name: given[name] for name in SIZES_MAX if name in given}
+    for name, size in sizes.items():
+        if type(size) is not int or not 1 <= size <= SIZES_MAX[name]:
+            raise DataError(f"{path}: config.{name} is no whole number from 1 to {SIZES_MAX[name]}")
+    config = EncoderConfig(**sizes)
+    if config.width % config.heads or config.width % 2:
+        raise DataError(
+            f"{path}: config.width is {config.width}; an even multiple of config.heads "
+            f"({config.heads}) is wanted"
+        )
+    return config

@@ -49,6 +49,12 @@ SYMBOLS_PER_FRAME: Final = 5
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "g2p.safetensors"
 
+WEIGHTS_BYTES_MAX: Final = 10_000_000
+"""Refused beyond this: the shipped model has 1.1 MB."""
+
+SIZES_MAX: Final = {"layers": 8, "hidden": 1_024, "letter_dim": 512}
+"""What a file's configuration may say."""
+
 Floats = NDArray[np.float32]
 
 
@@ -86,17 +92,27 @@ class G2P:
             DataError: the file is missing or is no model of this kind.
         """
         from safetensors import SafetensorError, safe_open
-        from safetensors.numpy import load_file
 
         try:
-            weights = load_file(path)
+            if path.stat().st_size > WEIGHTS_BYTES_MAX:
+                raise DataError(f"{path.name}: larger than {WEIGHTS_BYTES_MAX} bytes; no weights")
             with safe_open(path, framework="numpy") as file:
                 config = json.loads((file.metadata() or {})["config"])
-        except (OSError, SafetensorError, KeyError, ValueError):
+                names = list(file.keys())
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+                layers, hidden, letters = (
+                    _size(path, config, name) for name in ("layers", "hidden", "letter_dim")
+                )
+                if shapes != shapes_of(layers, hidden, letters):
+                    raise DataError(f"{path.name}: configuration and tensors do not fit each other")
+                weights = {name: file.get_tensor(name) for name in names}
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError):
             raise DataError(
                 f"{path.name}: no grapheme-to-phoneme weights; `ctxasr train --part g2p` makes them"
             ) from None
-        return cls(weights, int(config["layers"]))
+        if not all(np.isfinite(value).all() for value in weights.values()):
+            raise DataError(f"{path.name}: a tensor holds values that are not finite")
+        return cls(weights, layers)
 
     def pronounce(self, word: str, variants: int = 1) -> tuple[tuple[Pronunciation, float], ...]:
         """The most likely pronunciations with their log probabilities, best first.
@@ -122,6 +138,32 @@ class G2P:
         logits -= logits.max(axis=1, keepdims=True)
         out: Floats = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return out
+
+
+def _size(path: Path, config: Any, name: str) -> int:
+    """A size that the file states, within its limit."""
+    size = config[name]
+    if type(size) is not int or not 1 <= size <= SIZES_MAX[name]:
+        raise DataError(
+            f"{path.name}: config.{name} is no whole number from 1 to {SIZES_MAX[name]}"
+        )
+    return size
+
+
+def shapes_of(layers: int, hidden: int, letter_dim: int) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a model of these sizes."""
+    outputs = FRAMES_PER_LETTER * (1 + len(PHONES))
+    shapes: dict[str, tuple[int, ...]] = {
+        "letters.weight": (len(LETTERS), letter_dim),
+        "out.weight": (outputs, 2 * hidden),
+        "out.bias": (outputs,),
+    }
+    for layer in range(layers):
+        for end in (f"l{layer}", f"l{layer}_reverse"):
+            shapes[f"gru.weight_ih_{end}"] = (3 * hidden, 2 * hidden if layer else letter_dim)
+            shapes[f"gru.weight_hh_{end}"] = (3 * hidden, hidden)
+            shapes[f"gru.bias_ih_{end}"] = shapes[f"gru.bias_hh_{end}"] = (3 * hidden,)
+    return shapes
 
 
 def _gru(x: Floats, w: Mapping[str, Floats], name: str) -> Floats:

@@ -8,17 +8,20 @@ import re
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as to_bytes
 
 from ctxasr.encoder import weights
 from ctxasr.encoder.adapter import TorchContextEncoder
 from ctxasr.encoder.batches import collate, towers
 from ctxasr.encoder.tasks import Example
+from ctxasr.encoder.transformer import EncoderConfig
 from ctxasr.errors import ContextUnavailable, DataError, LimitExceeded, MissingPart
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import PHRASES_MAX, Phrase
@@ -227,3 +230,35 @@ def test_missing_damaged_and_foreign_weights_are_named(tmp_path: Path) -> None:
     path.write_bytes(b"\0" * (weights.WEIGHTS_BYTES_MAX + 1))
     with pytest.raises(DataError, match="larger than"):
         weights.load(path)
+
+
+def test_a_files_sizes_are_bounded_before_anything_is_allocated(tmp_path: Path) -> None:
+    path, right = tmp_path / weights.FILE_NAME, asdict(EncoderConfig())
+
+    def refusal(**config: object) -> str:
+        """A file without tensors, whose configuration says these sizes."""
+        about = {"version": weights.VERSION, "config": {**right, **config}}
+        path.write_bytes(to_bytes({}, {weights.FORMAT: json.dumps(about)}))
+        with pytest.raises(DataError) as error:
+            weights.load(path)
+        return str(error.value)
+
+    for name, most in weights.SIZES_MAX.items():
+        wrong: list[object] = [most + 1, 0, -1, 10**12, True, 2.0, str(most), None, [1]]
+        for size in wrong:
+            assert f"config.{name} is no whole number from 1 to {most}" in refusal(**{name: size})
+        fits = {"heads": most, "width": 2 * most} if name == "heads" else {name: most}
+        assert refusal(**fits).endswith("configuration and tensors do not fit each other")
+    assert "an even multiple of config.heads (4)" in refusal(width=126)
+    assert "an even multiple" in refusal(width=63, heads=1)
+    for text in ("[", "[]", "null", '"x"', '{"version": 1, "config": 7}', "[" * 100_000):
+        path.write_bytes(to_bytes({}, {weights.FORMAT: text}))
+        with pytest.raises(DataError, match="no description of an encoder"):
+            weights.load(path)
+
+
+def test_the_largest_sizes_are_compared_without_memory() -> None:
+    shapes = weights.shapes_of(EncoderConfig(**weights.SIZES_MAX))
+    assert len([name for name in shapes if name.startswith("layers.23.")]) > 0
+    shipped = {n: tuple(v.shape) for n, v in weights.load().state_dict().items()}
+    assert weights.shapes_of(weights.load().config) == shipped

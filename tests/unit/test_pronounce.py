@@ -1,11 +1,15 @@
 """Pronunciations: the dictionary, the rules, and the grapheme-to-phoneme model."""
 
+import json
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from ctxasr.dictionary import VARIANT, dictionary
 from ctxasr.errors import DataError, InputError
@@ -13,12 +17,16 @@ from ctxasr.speech import lexicon
 from ctxasr.speech.g2p import (
     G2P,
     LETTERS,
+    SIZES_MAX,
+    WEIGHTS,
+    WEIGHTS_BYTES_MAX,
     WORD_LETTERS_MAX,
     G2PConfig,
     default_g2p,
     is_held_out,
     measure,
     phone_edits,
+    shapes_of,
     train_g2p,
 )
 from ctxasr.speech.pronounce import PHRASE_VARIANTS_MAX, WORD_VARIANTS_MAX, Pronouncer
@@ -155,8 +163,33 @@ def test_wrong_weights_are_named(tmp_path: Path) -> None:
         make()
         with pytest.raises(DataError, match="train --part g2p"):
             G2P.load(broken)
+    broken.write_bytes(b"x" * (WEIGHTS_BYTES_MAX + 1))
+    with pytest.raises(DataError, match="larger than"):
+        G2P.load(broken)
     with pytest.raises(DataError, match="too few"):
         train_g2p(0, tmp_path / "out", lexicon={"a": [("AH",)]})
+
+
+def test_a_files_sizes_are_bounded_and_fit_its_tensors(tmp_path: Path) -> None:
+    path, tensors = tmp_path / "g2p.safetensors", load_file(WEIGHTS)
+    right = {"layers": 2, "hidden": 144, "letter_dim": 48}
+
+    def refusal(changed: dict[str, Any], given: dict[str, Any] = tensors) -> str:
+        save_file(given, path, metadata={"config": json.dumps(right | changed)})
+        with pytest.raises(DataError) as error:
+            G2P.load(path)
+        return str(error.value)
+
+    for name, most in SIZES_MAX.items():
+        wrong: list[object] = [most + 1, 0, -1, 10**12, True, 2.0, "2", None]
+        for size in wrong:
+            assert f"config.{name} is no whole number from 1 to {most}" in refusal({name: size})
+        assert refusal({name: most}).endswith("configuration and tensors do not fit each other")
+    missing = {name: value for name, value in tensors.items() if name != "out.bias"}
+    assert "do not fit each other" in refusal({}, missing)
+    assert "do not fit each other" in refusal({}, tensors | {"more": tensors["out.bias"]})
+    assert "not finite" in refusal({}, tensors | {"out.bias": tensors["out.bias"] * np.nan})
+    assert shapes_of(2, 144, 48) == {name: value.shape for name, value in tensors.items()}
 
 
 def test_phone_edits_counts_substitutions_insertions_deletions() -> None:
