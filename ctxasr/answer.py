@@ -7,6 +7,7 @@ on_utterance   hypotheses + context -> text, within the read budget; else the pl
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -18,10 +19,11 @@ from ctxasr.hints import NO_HINTS, Hints, hinted
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.pipeline import Ports
 from ctxasr.rescore import rescore
-from ctxasr.timing import expired
+from ctxasr.timing import expired, is_later
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
 
+_FUTURE: Final = "the turn that handed out the token began later"
 _EXPIRED: Final = "the context has expired since it was fetched"
 
 
@@ -35,7 +37,7 @@ class ContextState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What is known of the context while the customer still speaks.
+    """What is known of the context while the customer still speaks, since `at_ms`.
 
     `undecided` says that the asking turn was not settled yet: it may be worth another look. From
     `expires_at_s` on (seconds since 1970) the context may be used no more, wherever it waits.
@@ -50,6 +52,7 @@ class Listening:
     undecided: bool = False
     expires_at_s: int = 0
     hints: Hints = NO_HINTS
+    at_ms: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,25 @@ async def listen(event: Event, ports: Ports) -> Listening:
         asked = await ports.store.follow(turn.customer, event.initiator)
     except Exception as error:
         return replace(unknown, reason=f"the store failed: {type(error).__name__}")
-    return unknown if asked is None or asked == turn else await _look(asked, ports)
+    if asked is None or asked == turn:
+        return unknown
+    return await _look(asked, float(event.mark.at_ms), ports)
 
 
-async def _look(asked: TurnKey, ports: Ports) -> Listening:
-    """The context that the turn `asked` has left, as far as it is settled; never fails."""
-    found = Listening(ContextState.MISSED, asked, reason="the asking turn is unknown or expired")
+async def _look(asked: TurnKey, at_ms: float, ports: Ports) -> Listening:
+    """The context that the turn `asked` has left, as far as it is settled; never fails.
+
+    An utterance that began at `at_ms` has no use for what was said later.
+    """
+    unknown = "the asking turn is unknown or expired"
+    found = Listening(ContextState.MISSED, asked, reason=unknown, at_ms=at_ms)
     try:
         with ports.telemetry.span("fetch", asked):
             status = await ports.store.read(asked)
             if status is None:
                 return found
+            if is_later(status.began_ms, at_ms):
+                return replace(found, reason=_FUTURE)
             found = replace(
                 found,
                 window_ms=window_of(status).window_ms if expects_speech(status) else None,
@@ -115,6 +126,8 @@ async def _look(asked: TurnKey, ports: Ports) -> Listening:
             if status.outcome is not Outcome.EMBEDDED:
                 return found
             context = await fetch(status, ports.vault)
+            if is_later(context.latest_ms, at_ms):
+                return replace(found, reason=_FUTURE)
             if ports.aligner is not None:
                 await ports.aligner.prepare([phrase.text for phrase in context.phrases])
     except Exception as error:  # whatever is wrong with a context, the plain result stands
@@ -164,7 +177,8 @@ async def on_utterance(
             if not isinstance(listening, Listening):
                 known = await listening
             if known.undecided and known.asked is not None:
-                known = replace(await _look(known.asked, ports), hints=known.hints)
+                again = await _look(known.asked, known.at_ms, ports)
+                known = replace(again, hints=known.hints)
             if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
                 known = replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)
             reason = known.reason

@@ -2,7 +2,8 @@
 
 The dialogue's running sequence is carried from turn to turn: a turn's context holds the vectors
 and the phrases of the turns before it, found through the token that its Recognize echoed. It
-never holds a later turn's, for it is written once, when its own turn is claimed.
+never holds a later turn's: not of one that had not begun when its own was claimed, for it is
+written once, nor of one that began between, whatever token is echoed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ctxasr.events import (
 )
 from ctxasr.hypotheses import Phrase, normalise
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
+from ctxasr.timing import is_later
 
 TURNS_KEPT: Final = 20
 """Turn vectors in a running sequence; older ones are dropped."""
@@ -54,7 +56,8 @@ class ContextEmbedding:
 
     `vectors` (turns, d), oldest first; `phrases` newest turn first; `phrase_matrix`
     (phrases + 1, d), row 0 for 'none of these'; `model` names the encoder's weights;
-    `computed_ms` is how long it took, `computed_at_ms` when it was done, since 1970; `left_out`
+    `latest_ms` is when the latest of the turns that it was ever made of began; `computed_ms` is how
+    long it took, `computed_at_ms` when it was done; both instants since 1970. `left_out`
     counts the names of its newest turn, and the phrases of the context before it, that a limit has
     kept from `phrases`.
 
@@ -69,6 +72,7 @@ class ContextEmbedding:
     computed_ms: float = 0.0
     computed_at_ms: float = 0.0
     left_out: int = 0
+    latest_ms: float = 0.0
 
     def __post_init__(self) -> None:
         turns, dimensions = self.vectors.shape  # (turns, d)
@@ -100,7 +104,7 @@ class ContextEmbedding:
                 "phrase_matrix": self.phrase_matrix.astype(np.float16),
                 "about": np.frombuffer(about, np.uint8),
                 "phrases": np.frombuffer(_as_json(self.phrases), np.uint8),
-                "computed": np.array([self.computed_ms, self.computed_at_ms]),
+                "computed": np.array([self.computed_ms, self.computed_at_ms, self.latest_ms]),
             }
         )
 
@@ -124,7 +128,8 @@ class ContextEmbedding:
                 model=str(about["model"]),
                 computed_ms=float(arrays["computed"][0]),
                 computed_at_ms=float(arrays["computed"][1]),
-                left_out=int(about.get("left_out", 0)),  # older ones do not count
+                left_out=int(about.get("left_out", 0)),  # older ones have neither
+                latest_ms=float(next(iter(arrays["computed"][2:3]), 0.0)),
             )
         except ContextUnavailable:
             raise
@@ -152,13 +157,17 @@ async def compute(
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     turn, before = to_turn_text(reading.result()), following.result()
-    return await extend(turn, before, encoder)
+    return await extend(turn, before, encoder, began_ms=status.began_ms)
 
 
 async def extend(
-    turn: TurnText, before: ContextEmbedding | None, encoder: ContextEncoder
+    turn: TurnText,
+    before: ContextEmbedding | None,
+    encoder: ContextEncoder,
+    *,
+    began_ms: float = 0.0,
 ) -> ContextEmbedding:
-    """The context after `turn`, given the dialogue's context before it.
+    """The context after `turn`, which began at `began_ms`, given the dialogue's context before it.
 
     Raises:
         ContextUnavailable: the encoder's answer is of a wrong shape or not finite.
@@ -182,7 +191,15 @@ async def extend(
     if vector.shape != (encoder.dimensions,):
         raise ContextUnavailable("the encoder's vector is of a wrong shape")
     vectors = np.concatenate([past, vector[None]])[-TURNS_KEPT:]  # (n, d) -> (n + 1, d)
-    return ContextEmbedding(vectors, tuple(phrases), matrix, encoder.model, left_out=left_out)
+    latest_ms = max(began_ms, before.latest_ms) if before else began_ms
+    return ContextEmbedding(
+        vectors,
+        tuple(phrases),
+        matrix,
+        encoder.model,
+        left_out=left_out,
+        latest_ms=latest_ms,
+    )
 
 
 def within_limits(phrases: list[Phrase]) -> list[Phrase]:
@@ -255,13 +272,25 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
 async def _context_before(
     status: ConsistentStatus, store: EventStore, vault: PayloadVault
 ) -> ContextEmbedding | None:
-    """The context of the turn that asked for this one; None if there is none to be had."""
+    """The context of the turn that asked for this one; None if there is none to be had.
+
+    turn 1 begins, its last payload is late ...................... embedded: no turn 2 in it
+    turn 2 begins, embedded ...... turn 1's Recognize echoed the token of turn 2
+    """
     recognize = status.mark(Recognize.full_name)
     if recognize is None or not recognize.token:
         return None
     try:
         asked = await store.follow(status.turn.customer, recognize.token)
-        before = await store.read(asked) if asked is not None else None
-        return await fetch(before, vault) if before is not None else None
+        if asked is None or asked == status.turn:
+            return None
+        before = await store.read(asked)
+        if before is None:
+            return None
+        context = await fetch(before, vault)
     except Exception:
         return None  # missed or unreadable: the dialogue starts anew
+    # Also one of the turns before that one may be from the future.
+    if is_later(max(before.began_ms, context.latest_ms), status.began_ms):
+        return None
+    return context

@@ -116,6 +116,11 @@ class TurnStatus(NamedTuple):
     expires_at_s: int
     unreadable: bool = False
 
+    @property
+    def began_ms(self) -> float:
+        """When its first event was, in ms since 1970; 0 where it has none."""
+        return float(min((mark.at_ms for mark in self.marks.values()), default=0))
+
     def mark(self, name: str) -> Mark | None:
         """The earliest event of that name."""
         earliest = None

@@ -64,6 +64,11 @@ def expired(expires_at_s: int, now_ms: Milliseconds) -> bool:
     return now_ms + CLOCK_SKEW_MS_MAX >= expires_at_s * 1000
 
 
+def is_later(one_ms: Milliseconds, other_ms: Milliseconds) -> bool:
+    """Whether the first instant is later on every clock: two recorders may have noted them."""
+    return one_ms > other_ms + CLOCK_SKEW_MS_MAX
+
+
 @dataclass(slots=True)
 class Deadline:
     """An instant that may still move closer, never further: a barge-in shortens the window.

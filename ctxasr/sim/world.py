@@ -24,7 +24,14 @@ from ctxasr.ports import Clock, EventStore
 from ctxasr.sim.fleet.measures import Measures
 from ctxasr.sim.garbage import seldom_collected
 from ctxasr.sim.judging.coverage import Coverage
-from ctxasr.sim.judging.evidence import Answer, Evidence, Handled, Message
+from ctxasr.sim.judging.evidence import (
+    Answer,
+    Evidence,
+    Handled,
+    Message,
+    begins_of,
+    echoes_of,
+)
 from ctxasr.sim.judging.invariants import cannot_apply, judge
 from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.loop import Deadlock, StepBudgetExceeded, VirtualLoop
@@ -84,6 +91,7 @@ class World:
         self._models: dict[tuple[int, str], list[Fault]] = defaultdict(list)
         self._slow_ms: dict[tuple[int, str], float] = {}
         self._moved: dict[tuple[int, str], list[Fault]] = defaultdict(list)
+        self._watch.began_ms, self._echoes = begins_of(plan), echoes_of(plan)
         self._read_faults()
         self._evidence = Evidence(plan, self._watch, self._tables, setting.read_budget_ms)
         self._pending = 0
@@ -293,17 +301,21 @@ class World:
         """The customer answers: listen, recognise, rescore. Nobody delivers that twice."""
         ports, loop, node = self._ports(handling, message), self._loop, handling.node
         delivery, place = message.delivery, place_of(message.delivery.event)
-        opening = template(f"{place.interaction}.recognize", 0)
+        echoed = self._echoes.get((delivery.customer, place.interaction), 0)
+        opening, asked = (
+            template(f"{place.interaction}.recognize", echoed),
+            echoed or place.turn - 1,
+        )
         event = to_event(record_of(opening, message.customer, delivery.at_ms), ports.payload_ttl_s)
         listening = loop.create_task(listen(event, ports))
         try:
             await loop.sleep(delivery.number / 1_000.0)
             began_s = loop.now_s
-            recognition = heard(place.dialogue, place.turn - 1)
+            recognition = heard(place.dialogue, asked)
             found = await on_utterance(listening, recognition, ports, event.key.turn)
             if not node.dead:
                 added_ms = (loop.now_s - began_s) * 1_000.0
-                self._evidence.answers.append(Answer(message, found, added_ms, loop.now_s))
+                self._evidence.answers.append(Answer(message, asked, found, added_ms, loop.now_s))
                 self._watch.note(handling, "answer", f"{found.context} {found.reason}")
                 if handling.looks > 1 and found.listening.context is not None:
                     self.coverage.hit("answer: settled at the second look")

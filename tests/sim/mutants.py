@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 
 
 class Mutant(NamedTuple):
-    """`line` of `file` becomes `replacement`; a violation of `invariant` shows within `seeds`."""
+    """`line` of `file` becomes `replacement`; a violation of `invariant` shows within `seeds`.
+
+    Its plan shrinks to `lines` or fewer.
+    """
 
     invariant: int
     story: str
@@ -15,6 +18,7 @@ class Mutant(NamedTuple):
     replacement: str
     seeds: int
     profile: str = "all"
+    lines: int = 5
 
 
 MUTANTS: Final = (
@@ -90,6 +94,14 @@ MUTANTS: Final = (
         "initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None",
         "initiator = header.namespace if isinstance(body, _LINKED) else None",
         100,
+    ),
+    Mutant(
+        10, "a turn extends whatever context its token leads to",
+        "context.py",
+        "if is_later(max(before.began_ms, context.latest_ms), status.began_ms):",
+        "if False:",
+        200, "none",
+        lines=7,  # what two turns need to be embedded, and the token that the first one echoes
     ),
     Mutant(
         11, "the turn that asked is sought under the device's name",

@@ -10,7 +10,7 @@ from ctxasr.events import TurnKey
 from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.luck import kind
 from ctxasr.sim.plans.plan import Delivery, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP, Template, template
+from ctxasr.sim.plans.templates import ANSWER, SWEEP, Template, place_of, template
 from ctxasr.sim.region.requests import Handling
 from ctxasr.sim.region.tables import Tables
 
@@ -36,9 +36,13 @@ _NONE: Template = Template(SWEEP, "", "", None, 0, None, "", None, ())  # type: 
 
 
 class Answer(NamedTuple):
-    """An answer: what came of it and what it cost, by the loop's own time."""
+    """An answer: what came of it and what it cost, by the loop's own time.
+
+    `asked` is the number of the turn whose token it echoes; 0 if nobody asked.
+    """
 
     message: Message
+    asked: int
     found: UtteranceResult
     added_ms: float
     at_s: float
@@ -78,3 +82,23 @@ class Evidence:
     def crashed(self, handling: Handling) -> None:
         """A node died over this event."""
         self.crashes.add(TurnKey(handling.customer, handling.event.partition(".")[0]))
+
+
+def begins_of(plan: Plan) -> dict[tuple[int, int, int], float]:
+    """When each turn begins, in ms from the start, by customer, dialogue and turn."""
+    found: dict[tuple[int, int, int], float] = {}
+    for one in plan.deliveries:
+        if one.event != SWEEP:
+            place = place_of(one.event)
+            turn = (one.customer, place.dialogue, place.turn)
+            found[turn] = min(one.at_ms, found.get(turn, one.at_ms))
+    return found
+
+
+def echoes_of(plan: Plan) -> dict[tuple[int, str], int]:
+    """The turns whose token is echoed where that is not the turn before, by who echoes it."""
+    return {
+        (one.customer, one.event.partition(".")[0]): one.number
+        for one in plan.deliveries
+        if one.number and one.event.endswith(".recognize")
+    }

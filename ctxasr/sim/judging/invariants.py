@@ -66,7 +66,7 @@ def plain_text(evidence: Evidence) -> Found:
         text = answer.found.result.text
         allowed = {PLAIN}
         if answer.found.context is ContextState.HIT:
-            allowed.add(names_of(place.dialogue, place.turn - 1)[1])
+            allowed.add(names_of(place.dialogue, answer.asked)[1])
         if text not in allowed:
             yield answer.message.turn, f"a text that is not plain, context {answer.found.context}"
         if answer.found.result.plain_text != PLAIN:
@@ -140,16 +140,18 @@ def acknowledged_is_read(evidence: Evidence) -> Found:
 
 
 def own_dialogue(evidence: Evidence) -> Found:
-    """10. A context is made of turns of its own dialogue, in order, none later than its own; and an
-    answer gets the context of the turn that asked. Cannot apply without contexts."""
+    """10. A context is made of turns of its own dialogue, in order, none that began after its own,
+    whatever token was echoed; and an answer gets the context of the turn that asked, if that began
+    before it. Cannot apply without contexts."""
     for answer in evidence.answers:
         context = answer.found.listening.context
         if context is not None:
             delivery = answer.message.delivery
             place = place_of(delivery.event)
+            own, began_ms = (delivery.customer, place.dialogue, place.turn), evidence.watch.began_ms
             if (
-                not dialogue_is(context.vectors, delivery.customer, place.dialogue, place.turn - 1)
-                or int(context.vectors[-1][3]) != place.turn - 1
+                not dialogue_is(context.vectors, own, began_ms)
+                or int(context.vectors[-1][3]) != answer.asked
             ):
                 yield answer.message.turn, "got a context that is not the asking turn's"
 

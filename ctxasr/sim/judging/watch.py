@@ -65,7 +65,8 @@ class Watch:
     """The evidence of one run."""
 
     __slots__ = (
-        "broken", "coverage", "deleted", "encodings", "facts", "found", "loop", "trace", "traced",
+        "began_ms", "broken", "coverage", "deleted", "encodings", "facts", "found", "loop", "trace",
+        "traced",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, coverage: Coverage, *, trace: bool = True) -> None:
@@ -78,6 +79,8 @@ class Watch:
         self.trace: list[Step] = []
         self.deleted: dict[TurnKey, Outcome | None] = {}
         """Turns whose items the sweeper of the tables has deleted after their expiry; outcomes."""
+        self.began_ms: dict[tuple[int, int, int], float] = {}
+        """When the plan's turns begin, in ms from the start, by customer, dialogue and turn."""
         self.encodings: list[tuple[float, float]] = []
         """When each began, in s from the start, and the ms that the encoder is busy with it."""
 

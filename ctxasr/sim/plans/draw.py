@@ -7,17 +7,20 @@ runs with all of them would drown in noise (swarm testing: A. Groce and others, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from ctxasr.sim.luck import Luck, Stream, kind
 from ctxasr.sim.plans.faults import OF_A_REGION, Fault, FaultKind
 from ctxasr.sim.plans.plan import NODES, Delivery, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP
+from ctxasr.sim.plans.templates import ANSWER, SWEEP, place_of
 
 HOUR_MS: Final = 3_600_000.0
 REPLY_STEP_MS: Final = 50
 """Replies last a multiple of this, so that their messages are few."""
+
+ECHOING_REPLY_MS: Final = 60_000
+"""Reply of a turn that echoes the token of the next one: that one ends before it."""
 
 HANG_MS: Final = HOUR_MS
 """What 'for ever' is to a handler."""
@@ -30,7 +33,7 @@ DRIFT_PPM_MAX: Final = 200.0
 TTLS_S: Final = (3_600, 60, 12)
 """How long payloads live: mostly the default, sometimes not to the end of a dialogue."""
 
-_TURNS, _FAULTS = kind("turns"), kind("faults")
+_TURNS, _FAULTS, _ECHOES = kind("turns"), kind("faults"), kind("echoes")
 
 _OPERATIONS: Final = {
     "payload": ("new_key", "open_key", "put", "record", "claim", "get", "put_blob", "settle"),
@@ -81,6 +84,8 @@ class Shape:
     asks: float = 0.85
     barge_ins: float = 0.25
     answers: float = 0.9
+    echoes_later: float = 0.05
+    """Of the dialogues with a turn that echoes the token of a later one."""
 
 
 def draw(seed: int, profile: Profile = PROFILES["all"], shape: Shape | None = None) -> Plan:
@@ -91,8 +96,10 @@ def draw(seed: int, profile: Profile = PROFILES["all"], shape: Shape | None = No
     for customer in range(shape.customers):
         stream = luck.stream(_TURNS, customer)
         own: list[Delivery] = []
+        echoes = luck.stream(_ECHOES, customer)
         for dialogue in range(shape.dialogues):
-            own += _dialogue(stream, shape, customer, dialogue)
+            one_dialogue = _dialogue(stream, shape, customer, dialogue)
+            own += _echoing(echoes, shape, one_dialogue)
         deliveries += own
         stream = luck.stream(_FAULTS, customer)
         for one in profile.kinds:
@@ -137,6 +144,33 @@ def _dialogue(stream: Stream, shape: Shape, customer: int, dialogue: int) -> lis
         late_ms = _between(stream, 0, 20_000)
         found.append(Delivery(SWEEP, event.at_ms + late_ms, customer, int(stream.next() * NODES)))
     return found
+
+
+def _echoing(stream: Stream, shape: Shape, found: list[Delivery]) -> list[Delivery]:
+    """The same dialogue, or one in which a turn echoes the token of the next.
+
+    Its trigger is satisfied when that one may have been embedded, while its own reply still plays.
+    """
+    asking = [one.event for one in found if one.event.endswith(".expect")]
+    if stream.next() >= shape.echoes_later or len(asking) < 2:
+        return found
+    at = int(stream.next() * (len(asking) - 1))
+    turns = [event.partition(".")[0] for event in asking]
+    later_ms = max(one.at_ms for one in found if one.event.startswith(f"{turns[at + 1]}."))
+    changes: dict[str, dict[str, Any]] = {
+        "recognize": {"number": place_of(asking[at + 1]).turn},
+        "reply": {"number": ECHOING_REPLY_MS},
+        "expect": {"at_ms": later_ms + _between(stream, 0, 2_000)},
+        ANSWER: {"number": ECHOING_REPLY_MS},
+    }
+    echoing: list[Delivery] = []
+    for one in found:
+        turn, _, what = one.event.partition(".")
+        if turn != turns[at]:
+            echoing.append(one)
+        elif what not in ("finished", "interrupted", "completed"):
+            echoing.append(replace(one, **changes.get(what, {})))
+    return echoing
 
 
 def _turn(

@@ -26,7 +26,8 @@ NODES: Final = 3
 class Delivery:
     """One event that happens `at_ms` after the start and is delivered to `node` then.
 
-    `number`: announced payloads (expect), ms of the reply (reply), ms of speech (answer).
+    `number`: announced payloads (expect), ms of the reply (reply), ms of speech (answer), the turn
+    whose token is echoed where that is not the turn before (recognize).
     `text_bytes`: how much longer its payload's texts are than the simulated ones.
     """
 

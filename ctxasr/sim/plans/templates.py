@@ -102,10 +102,11 @@ def names_of(dialogue: int, turn: int) -> tuple[str, str]:
 
 @lru_cache(TEMPLATES_MAX)
 def template(event: str, number: int) -> Template:
-    """The message of an event. `number`: announced payloads of expect, duration in ms of reply."""
+    """The message of an event; `number` as in `Delivery`."""
     dialogue, turn, what = place = place_of(event)
     said = f"{MARK}{place.interaction}"
-    before = token_of_turn(dialogue, turn - 1) if turn > 1 else ""
+    echoed = number if what == "recognize" and number else turn - 1
+    before = token_of_turn(dialogue, echoed) if echoed else ""
     follow_up = {"type": "FOLLOW_UP", "payload": {"token": before} if before else {}}
     asking = {"type": "FOLLOW_UP", "payload": {"token": token_of_turn(dialogue, turn)}}
     speech = {"token": f"speech-{place.interaction}"}

@@ -6,9 +6,10 @@ given of the past can be judged, and so can the context that an answer gets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from ctxasr.ports import Match, Matrix, Vector
 from ctxasr.sim.plans.faults import Fault, FaultKind
 from ctxasr.sim.plans.templates import MARK, names_of, place_of
 from ctxasr.sim.region.requests import Handling, NodeDown
+from ctxasr.timing import is_later
 
 if TYPE_CHECKING:
     from ctxasr.sim.judging.watch import Watch
@@ -77,7 +79,8 @@ class SimEncoder:
         place = place_of(self._handling.event)
         if turn.utterance != f"{MARK}{place.interaction}u":
             self._violate("the text of another turn is encoded")
-        if len(past) and not dialogue_is(past, self._customer, place.dialogue, place.turn - 1):
+        own = (self._customer, place.dialogue, place.turn)
+        if len(past) and not dialogue_is(past, own, self._handling.tables.watch.began_ms):
             self._violate("a past that is not this dialogue's, or not past, is extended")
 
     def _violate(self, what: str) -> None:
@@ -86,11 +89,19 @@ class SimEncoder:
         handling.tables.watch.violate(10, turn, what)
 
 
-def dialogue_is(vectors: Matrix, customer: int, dialogue: int, until: int) -> bool:
-    """Whether these are turns of one dialogue, in their order, none after `until`."""
-    turns = [int(row[3]) for row in vectors]
-    whose = {(int(row[1]), int(row[2])) for row in vectors}
-    return whose == {(customer, dialogue)} and turns == sorted(set(turns)) and turns[-1] <= until
+def dialogue_is(
+    vectors: Matrix, own: tuple[int, int, int], began_ms: Mapping[tuple[int, int, int], float]
+) -> bool:
+    """Whether these are other turns of the dialogue of `own`, in the order in which they began.
+
+    None began after `own` did; of two that began together nobody can say which was the first.
+    """
+    turns = [(int(row[1]), int(row[2]), int(row[3])) for row in vectors]
+    times = [began_ms[turn] for turn in (*turns, own)]
+    in_order = not any(is_later(one, other) for one, other in pairwise(times))
+    none_later = not any(is_later(one, times[-1]) for one in times)
+    whose = {turn[:2] for turn in turns}
+    return whose == {own[:2]} and len({*turns, own}) == len(times) and in_order and none_later
 
 
 class SimAligner:
