@@ -8,15 +8,17 @@ The weights are log probabilities over all phrases and 'none of these', from the
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
-from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
+from ctxasr.words import Word, normalise, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
@@ -77,21 +79,22 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     yield from _once(named, seen)
     counts = _word_counts(seen)
     parts = (
-        Phrase(part, phrase.signal, phrase.kind)
+        Phrase(phrase.text[part[0].start : part[-1].end], phrase.signal, phrase.kind, id=phrase.id)
         for phrase in named
-        for part in parts_of(normalise(phrase.text), counts)
+        for part in parts_of(words_in(phrase.text), counts)
     )
     yield from _once(parts, seen)
 
 
 def named_by(turn: TurnText) -> list[Phrase]:
     """The whole names of a turn, as they are written, most telling signal first."""
-    return [
-        *(Phrase(entity.text, "entities", entity.kind) for entity in turn.entities),
+    named = [
+        *(Phrase(one.text, "entities", one.kind, id=one.id) for one in turn.entities),
         *(Phrase(text, "screen", turn.slot) for text in turn.screen),
         *(Phrase(text, "reply", turn.slot) for text in names_in(turn.reply)),
         *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
     ]
+    return [replace(phrase, text=_on_one_line(phrase.text)) for phrase in named]
 
 
 def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:
@@ -115,18 +118,21 @@ def emptied() -> Bias:
     return bias_of((), np.zeros(1, np.float32))
 
 
-def parts_of(name: str, counts: dict[str, int]) -> Iterator[str]:
+def parts_of(words: Sequence[Word], counts: dict[str, int]) -> Iterator[Sequence[Word]]:
     """The parts by which a name is told from others: its ends, and words that it alone has."""
-    words = name.split()
     if not 1 < len(words) <= PARTS_WORDS_MAX:
         return
     for size in range(len(words) - 1, 0, -1):
         for start in sorted({0, len(words) - size}, reverse=True):
             part = words[start : start + size]
-            if part[0] in _PART_STOP or part[-1] in _PART_STOP:
+            if part[0].text in _PART_STOP or part[-1].text in _PART_STOP:
                 continue
-            if len(" ".join(part)) >= PART_CHARS_MIN and min(counts.get(w, 0) for w in part) <= 1:
-                yield " ".join(part)
+            rest = (*words[:start][-1:], *words[start + size :][:1])
+            if any(beside.start in (part[0].start, part[-1].start) for beside in rest):
+                continue  # of "10½" there is no part "half"
+            chars = len(" ".join(word.text for word in part))
+            if chars >= PART_CHARS_MIN and min(counts.get(word.text, 0) for word in part) <= 1:
+                yield part
 
 
 def names_in(text: str) -> Iterator[str]:
@@ -160,11 +166,20 @@ def _name(run: list[str]) -> Iterator[str]:
 
 
 def _once(phrases: Iterator[Phrase] | list[Phrase], seen: set[str]) -> Iterator[Phrase]:
+    """With texts as they are compared, and their spelling beside."""
     for phrase in phrases:
         text = normalise(phrase.text)
-        if text and text not in seen and len(text) <= PHRASE_CHARS_MAX:
+        if text and text not in seen and max(len(text), len(phrase.text)) <= PHRASE_CHARS_MAX:
             seen.add(text)
-            yield Phrase(text, phrase.signal, phrase.kind)
+            written = "" if phrase.text == text else phrase.text
+            yield Phrase(text, phrase.signal, phrase.kind, written, phrase.id)
+
+
+def _on_one_line(text: str) -> str:
+    """Single blanks, no control characters, no halves of surrogate pairs."""
+    whole = text.encode("utf-8", "replace").decode()
+    seen = (" " if unicodedata.category(char) == "Cc" else char for char in whole)
+    return " ".join("".join(seen).split())
 
 
 def _word_counts(names: set[str]) -> dict[str, int]:

@@ -29,9 +29,10 @@ from ctxasr.events import (
     Recognize,
     TurnText,
 )
-from ctxasr.hypotheses import Phrase, normalise
+from ctxasr.hypotheses import Phrase
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
 from ctxasr.timing import is_later
+from ctxasr.words import normalise
 
 TURNS_KEPT: Final = 20
 """Turn vectors in a running sequence; older ones are dropped."""
@@ -42,7 +43,8 @@ CONTEXT_PHRASES_MAX: Final = 300
 CONTEXT_TEXT_BYTES_MAX: Final = 100_000
 """Their texts and kinds as JSON; with rows and vectors all stays within one payload."""
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+"""Version 2 had no spellings and no ids; it is read all the same."""
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False)  # escapes would be longer
 
@@ -118,7 +120,7 @@ class ContextEmbedding:
         try:
             arrays = load(blob)
             about = json.loads(arrays["about"].tobytes())
-            if about["version"] != FORMAT_VERSION:
+            if about["version"] not in (2, FORMAT_VERSION):
                 raise ContextUnavailable("context embedding has another format version")
             names = json.loads(arrays["phrases"].tobytes())
             return cls(
@@ -207,7 +209,7 @@ def within_limits(phrases: list[Phrase]) -> list[Phrase]:
 
     One that is too long for what is left is passed over; a shorter one after it may still fit.
     """
-    chars = sum(len(one.text) + len(one.signal) + len(one.kind) + 12 for one in phrases)
+    chars = sum(sum(map(len, _fields(phrase))) + 22 for phrase in phrases)
     if len(phrases) <= CONTEXT_PHRASES_MAX and chars * 6 <= CONTEXT_TEXT_BYTES_MAX:
         return phrases  # six bytes are the longest that a character becomes
     kept: list[Phrase] = []
@@ -215,7 +217,7 @@ def within_limits(phrases: list[Phrase]) -> list[Phrase]:
     for phrase in phrases:
         if len(kept) == CONTEXT_PHRASES_MAX:
             break
-        if len(phrase.text) + len(phrase.kind) > left_bytes:
+        if sum(map(len, _fields(phrase))) > left_bytes:
             continue  # not even written out: it may be of any length
         size = len(_as_json([phrase]))
         if size <= left_bytes:
@@ -225,8 +227,11 @@ def within_limits(phrases: list[Phrase]) -> list[Phrase]:
 
 
 def _as_json(phrases: Sequence[Phrase]) -> bytes:
-    names = [[phrase.text, phrase.signal, phrase.kind] for phrase in phrases]
-    return _JSON.encode(names).encode()
+    return _JSON.encode([_fields(phrase) for phrase in phrases]).encode()
+
+
+def _fields(phrase: Phrase) -> tuple[str, ...]:
+    return phrase.text, phrase.signal, phrase.kind, phrase.written, phrase.id
 
 
 async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:
@@ -250,14 +255,16 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
     hold up the event loop. A name that comes again takes no place.
     """
     texts: dict[PayloadKind, list[str]] = {}
-    named: dict[tuple[str, str], None] = {}
+    named: dict[tuple[str, str], str] = {}
     for payload in payloads:
         if payload.ref.kind is PayloadKind.ENTITIES:
             label = payload.label[:KIND_CHARS_MAX]  # older versions stored it at any length
-            named |= dict.fromkeys((label, text) for text in payload.texts)
+            ids = payload.ids or ("",) * len(payload.texts)
+            for text, known_as in zip(payload.texts, ids, strict=True):
+                named.setdefault((label, text), known_as)
         else:
             texts.setdefault(payload.ref.kind, []).extend(payload.texts)
-    entities = [Entity(kind, text) for kind, text in named]
+    entities = [Entity(kind, text, known_as) for (kind, text), known_as in named.items()]
     screen = list(dict.fromkeys(texts.get(PayloadKind.SCREEN, [])))
     return TurnText(
         utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),

@@ -24,8 +24,10 @@ from pydantic import (
     Field,
     SerializeAsAny,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -33,6 +35,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from ctxasr.charset import BYTE_ORDER_MARK, decoded
+from ctxasr.dynamic_entities import ID_CHARS_MAX, names_by_kind
 from ctxasr.errors import EnvelopeError, LimitExceeded
 
 MESSAGE_BYTES_MAX: Final = 262_144
@@ -45,8 +48,8 @@ COUNT_MAX: Final = 10**15
 """Numbers on the wire; milliseconds since 1970 have 13 digits, and a float holds 15 exactly."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-MaybeEmpty = Annotated[str, StringConstraints(max_length=256)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_MAX)]
+MaybeEmpty = Annotated[str, StringConstraints(max_length=ID_CHARS_MAX)]
 """An identifier that clients also send empty, which is as good as none."""
 
 Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuses half characters
@@ -172,17 +175,9 @@ class UpdateDynamicEntities(Body):
     full_name: ClassVar[str] = "Dialog.UpdateDynamicEntities"
 
     @property
-    def by_kind(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Each kind with its names, synonyms included."""
-        found = []
-        for kind in _objects((self.model_extra or {}).get("types")):
-            names: list[Any] = []
-            for value in _objects(kind.get("values")):
-                for name in _objects([value.get("name")]):
-                    synonyms = name.get("synonyms")
-                    names += [name.get("value"), *(synonyms if isinstance(synonyms, list) else ())]
-            found.append((" ".join(_texts([kind.get("name")])), _texts(names)))
-        return tuple(found)
+    def by_kind(self) -> tuple[tuple[str, dict[str, str]], ...]:
+        """Each kind with its names, synonyms included, and the id of each; "" without one."""
+        return names_by_kind((self.model_extra or {}).get("types"))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -190,9 +185,13 @@ class UpdateDynamicEntities(Body):
         return tuple(kind for kind, _ in self.by_kind)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all kinds."""
-        return _texts([name for _, names in self.by_kind for name in names])
+    def names(self) -> dict[str, str]:
+        """The names of all kinds, each with its id; "" without one."""
+        names: dict[str, str] = {}
+        for _, of_kind in self.by_kind:
+            for name, known_as in of_kind.items():
+                names.setdefault(name, known_as)
+        return names
 
 
 class RequestProcessingCompleted(Body):
@@ -216,12 +215,40 @@ class Reply(Body):
     duration_in_milliseconds: Count | None = None
 
 
+class Value(Wire):
+    """A name and what its service calls it."""
+
+    id: Identifier
+    text: str
+
+
+_STR: Final = TypeAdapter(str)
+
+
+def _value(given: Any, _: object) -> str | Value:
+    """One error for a value of a wrong type, not one for each form that it could have."""
+    if isinstance(given, dict | Value):
+        return Value.model_validate(given)
+    return _STR.validate_python(given)
+
+
 class Entities(Body):
     """What an invoked service has on offer, all of one kind: contacts, devices, places."""
 
     full_name: ClassVar[str] = "ContextText.Entities"
     kind: Annotated[str, StringConstraints(min_length=1)]
-    values: tuple[str, ...]
+    values: tuple[Annotated[str | Value, WrapValidator(_value)], ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names."""
+        return tuple(one if isinstance(one, str) else one.text for one in self.values)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The id of each name, "" without one; empty where no name has one."""
+        ids = tuple("" if isinstance(one, str) else one.id for one in self.values)
+        return ids if any(ids) else ()
 
 
 class ScreenList(Body):
@@ -363,14 +390,3 @@ def token_of(initiator: Initiator | str | None) -> str | None:
     if isinstance(initiator, Initiator):
         return initiator.payload.token or None
     return initiator or None
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """The JSON objects in a list; nothing where something else stands."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _texts(values: list[Any]) -> tuple[str, ...]:
-    """Each text once, blank ones left out, half characters replaced: no store could take them."""
-    whole = (one.encode("utf-8", "replace").decode() for one in values if isinstance(one, str))
-    return tuple(dict.fromkeys(text for text in whole if text.strip()))

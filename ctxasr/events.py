@@ -90,7 +90,8 @@ class Payload:
     """A text in clear, as it goes into the vault and comes out of it.
 
     `texts` is one utterance or reply, or all values of one service payload; `label` is the kind of
-    entity. `expires_at_s` in seconds since 1970.
+    entity, `ids` what the service calls each value ("" where it does not say), or empty.
+    `expires_at_s` in seconds since 1970.
     """
 
     turn: TurnKey
@@ -98,6 +99,13 @@ class Payload:
     texts: tuple[str, ...]
     expires_at_s: int
     label: str = ""
+    ids: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> list[str | tuple[str, str]]:
+        """The texts in order, each with its id where it has one."""
+        ids = self.ids or ("",) * len(self.texts)
+        return [(i, text) if i else text for i, text in zip(ids, self.texts, strict=True)]
 
     def __repr__(self) -> str:  # a traceback must not show what was said
         return f"Payload({self.ref}, {len(self.texts)} texts)"
@@ -119,10 +127,11 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A name that a service has on offer."""
+    """A name that a service has on offer; `id` is what the service calls it, where it says so."""
 
     kind: str
     text: str
+    id: str = ""
 
     def __repr__(self) -> str:
         return "Entity(...)"
@@ -157,6 +166,7 @@ class _Content(NamedTuple):
     texts: tuple[str, ...] = ()
     label: str = ""
     number: int | None = None
+    ids: tuple[str, ...] = ()
 
 
 def belongs_to_no_turn(message: Message, interaction: str | None = None) -> str:
@@ -201,7 +211,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
             content.kind, f"{CAPTION_PREFIX}{number}" if isinstance(body, Speak) else number
         )
         expires_at_s = record.received_at // 1000 + payload_ttl_s
-        payload = Payload(turn, ref, content.texts, expires_at_s, content.label)
+        payload = Payload(turn, ref, content.texts, expires_at_s, content.label, content.ids)
     initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None
     echoed = (initiator or "") if isinstance(body, Recognize) else ""
     mark = Mark(header.full_name, record.received_at, content.number, echoed)
@@ -221,12 +231,15 @@ def _content(body: Body, announced: int) -> _Content:
         case Speak() if body.words:  # stands in for the reply's text where no service sends it
             return _Content(PayloadKind.REPLY, (body.words,), number=round(spoken_ms(body.words)))
         case Entities():
-            return _Content(PayloadKind.ENTITIES, body.values, body.kind)
+            return _Content(PayloadKind.ENTITIES, body.texts, body.kind, ids=body.ids)
         case UpdateDynamicEntities():
             for place, kind in enumerate(body.kinds):
                 _check_kind(kind, f"payload.types.{place}.name")
             kinds, names = _joined(body.kinds), body.names
-            return _Content(PayloadKind.ENTITIES, names, kinds) if names else _Content()
+            if not names:
+                return _Content()
+            ids = tuple(names.values()) if any(names.values()) else ()
+            return _Content(PayloadKind.ENTITIES, tuple(names), kinds, ids=ids)
         case ScreenList():
             return _Content(PayloadKind.SCREEN, body.items)
         case ElicitSlot():

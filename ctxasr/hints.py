@@ -18,7 +18,8 @@ from typing import Final
 
 from ctxasr.bias import GENERIC_ANSWERS, GENERIC_SIGNAL, Bias, BiasingPhrase, phrases_of
 from ctxasr.events import Entity, TurnText
-from ctxasr.hypotheses import Phrase, normalise
+from ctxasr.hypotheses import Phrase
+from ctxasr.words import normalise
 
 NAMES_SIGNAL: Final = "transcript_names"
 TERMS_SIGNAL: Final = "transcript_terms"

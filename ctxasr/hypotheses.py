@@ -5,8 +5,6 @@ Texts are lower case, words separated by single spaces, without punctuation but 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,15 +19,6 @@ PHRASES_MAX: Final = 1000
 
 PHRASE_CHARS_MAX: Final = 200
 """Characters of one biasing phrase."""
-
-_NOT_WORD: Final = re.compile(r"[^\w' ]+")
-
-
-def normalise(text: str) -> str:
-    """Lower case, no punctuation, single spaces: the form in which texts are compared."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("_", " ")
-    words = (word.strip("'") for word in _NOT_WORD.sub(" ", text).split())
-    return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +86,22 @@ class Recognition:
 class Phrase:
     """Something the answer may contain.
 
-    `signal` is the kind of context that named it (`entities`, `reply`, `screen`, ...), `kind` the
-    sort of thing it is where a service said so (`contact`, `restaurant_name`, ...).
+    `text` is the form that is compared (`normalise`), `written` the original spelling where that is
+    another. `signal` is the kind of context that named it (`entities`, `reply`, `screen`, ...),
+    `kind` the sort of thing it is where a service said so (`contact`, `restaurant_name`, ...), `id`
+    what the service calls it.
     """
 
     text: str
     signal: str
     kind: str = ""
+    written: str = ""
+    id: str = ""
+
+    @property
+    def spelling(self) -> str:
+        """As it was written where it was named."""
+        return self.written or self.text
 
     def __repr__(self) -> str:
         return f"Phrase({self.signal})"
@@ -111,12 +109,19 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One replaced span of words, with the phrase and the signal that caused it."""
+    """One replaced span of words, with the phrase, in its own spelling, that caused it."""
 
     before: str
     after: str
     phrase: str
     signal: str
+    id: str = ""
+    """What the service that named the phrase calls it, where it said so."""
+
+    def to_json(self) -> dict[str, str]:
+        """The change as commands and services answer it."""
+        fields = {"from": self.before, "to": self.after, "phrase": self.phrase}
+        return fields | {"signal": self.signal} | ({"id": self.id} if self.id else {})
 
     def __repr__(self) -> str:
         return f"Change({self.signal})"

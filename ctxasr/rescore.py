@@ -157,7 +157,13 @@ def _changes(plain: str, text: str, cause: BiasingPhrase) -> list[Change]:
     before, after = plain.split(), text.split()
     matcher = SequenceMatcher(a=before, b=after, autojunk=False)
     return [
-        Change(" ".join(before[a:b]), " ".join(after[c:d]), cause.phrase.text, cause.phrase.signal)
+        Change(
+            " ".join(before[a:b]),
+            " ".join(after[c:d]),
+            cause.phrase.spelling,
+            cause.phrase.signal,
+            cause.phrase.id,
+        )
         for tag, a, b, c, d in matcher.get_opcodes()
         if tag != "equal"
     ]

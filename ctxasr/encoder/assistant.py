@@ -17,7 +17,7 @@ from typing import Final
 from ctxasr.dictionary import dictionary
 from ctxasr.encoder.tasks import Dialogue, Mention, Step, mentions_of
 from ctxasr.events import Entity, TurnText
-from ctxasr.hypotheses import normalise
+from ctxasr.words import normalise
 
 HELD_OUT: Final = 10
 """One in so many CMUdict words is kept for evaluation."""

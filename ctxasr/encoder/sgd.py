@@ -19,7 +19,7 @@ from ctxasr.encoder.tasks import Dialogue, Mention, Step, is_name, mentions_of
 from ctxasr.encoder.tokens import ITEMS_MAX
 from ctxasr.errors import DataError
 from ctxasr.events import Entity, TurnText
-from ctxasr.hypotheses import normalise
+from ctxasr.words import normalise
 
 DIALOGUE_STEPS_MAX: Final = 12
 """Steps of one dialogue that are read; the median dialogue of the data has nine."""

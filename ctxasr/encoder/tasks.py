@@ -17,7 +17,8 @@ from typing import Final
 
 from ctxasr.encoder.tokens import PHRASE_WORDS_MAX
 from ctxasr.events import TurnText
-from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase, normalise
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
+from ctxasr.words import normalise
 
 HISTORY_STEPS: Final = 2
 """Earlier turns whose names are still on offer."""

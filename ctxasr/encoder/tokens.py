@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
-from ctxasr.hypotheses import Phrase, normalise
+from ctxasr.hypotheses import Phrase
+from ctxasr.words import normalise
 
 WORD_BUCKETS: Final = 8192
 TRIGRAM_BUCKETS: Final = 8192

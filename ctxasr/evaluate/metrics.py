@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxasr.hypotheses import Hypothesis, normalise
+from ctxasr.hypotheses import Hypothesis
+from ctxasr.words import normalise
 
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.95

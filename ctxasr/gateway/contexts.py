@@ -19,7 +19,6 @@ from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey
 from ctxasr.gateway.requests import ContextRequest, RescoreRequest
-from ctxasr.hypotheses import Change
 from ctxasr.pipeline import Ports
 from ctxasr.ports import Matrix
 from ctxasr.trigger import expects_speech
@@ -100,13 +99,8 @@ def _phrases(context: ContextEmbedding) -> list[dict[str, Any]]:
 def phrase_fields(one: BiasingPhrase) -> dict[str, Any]:
     """A biasing phrase as JSON."""
     phrase = one.phrase
-    fields: dict[str, Any] = {"text": phrase.text, "signal": phrase.signal, "kind": phrase.kind}
-    return fields | {"log_prior": one.log_prior}
-
-
-def change_fields(one: Change) -> dict[str, str]:
-    """A replaced span of words as JSON, as on the command line."""
-    return {"from": one.before, "to": one.after, "phrase": one.phrase, "signal": one.signal}
+    fields: dict[str, Any] = {"text": phrase.spelling, "signal": phrase.signal, "kind": phrase.kind}
+    return fields | ({"id": phrase.id} if phrase.id else {}) | {"log_prior": one.log_prior}
 
 
 async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any], float | None]:
@@ -128,7 +122,7 @@ async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any
     answer = {
         "text": plain if text == result.result.plain_text else text,
         "plain_text": plain,
-        "changes": [change_fields(one) for one in result.result.changes],
+        "changes": [one.to_json() for one in result.result.changes],
         "context": result.context.value,
         "reason": result.reason,
         "added_ms": result.added_ms,

@@ -28,7 +28,8 @@ from pydantic_core import from_json
 from ctxasr.charset import BYTE_ORDER_MARK, decoded
 from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record, describe, parse_json
 from ctxasr.errors import EnvelopeError, InputError
-from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, normalise
+from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition
+from ctxasr.words import normalise
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 4_096
 """One record as JSON: an envelope of the longest kind, and what the transport adds to it."""

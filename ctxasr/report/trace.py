@@ -112,15 +112,7 @@ class TurnReport:
             "context_ms": _rounded(self.context_ms),
             "plain_text": self.plain_text,
             "text": self.text,
-            "changes": [
-                {
-                    "from": change.before,
-                    "to": change.after,
-                    "phrase": change.phrase,
-                    "signal": change.signal,
-                }
-                for change in self.changes
-            ],
+            "changes": [change.to_json() for change in self.changes],
             "passed": self.passed,
             "failures": [
                 {

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ctxasr.errors import InputError
-from ctxasr.hypotheses import normalise
 from ctxasr.report.output import write_new
 from ctxasr.scenario.values import NoiseKind
+from ctxasr.words import normalise
 
 Half = Literal["tuning", "held-out"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ctxasr.hypotheses import normalise
 from ctxasr.report.trace import Failure, TurnReport
 from ctxasr.scenario.model import Scenario
+from ctxasr.words import normalise
 
 
 def check(scenario: Scenario, index: int, report: TurnReport) -> Iterator[Failure]:

@@ -34,7 +34,6 @@ from ctxasr.events import (
     UpdateDynamicEntities,
     Utterance,
 )
-from ctxasr.hypotheses import normalise
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.log import Logged, LoggedTurn, read_log
 from ctxasr.scenario.schema import MODELINE
@@ -46,6 +45,7 @@ from ctxasr.scenario.values import (
     USUAL_ORDER,
 )
 from ctxasr.timing import REPLY_MS_MAX, format_duration, spoken_ms
+from ctxasr.words import normalise
 
 _EVENTS: Final = {
     Recognize.full_name: "recognize",
@@ -154,14 +154,17 @@ class _Turn:
             case ExpectSpeech():
                 self.announced = one.record.service_payloads
             case Entities():
-                return self._add_entities([(body.kind, list(body.values))])
+                values = [(text, "") for text in body.texts]
+                if body.ids:
+                    values = list(zip(body.texts, body.ids, strict=True))
+                return self._add_entities([(body.kind, values)])
             case ScreenList():
                 self.screen = list(body.items)
             case ElicitSlot():
                 self.slot = body.slot_to_elicit
             case UpdateDynamicEntities():
                 return self._add_entities(
-                    [(kind or "entity", list(names)) for kind, names in body.by_kind]
+                    [(kind or "entity", list(names.items())) for kind, names in body.by_kind]
                 )
             case _:
                 pass
@@ -169,12 +172,13 @@ class _Turn:
             self._note(f"it has more than one {name} message; the last one stands for all")
         return [name]
 
-    def _add_entities(self, lists: list[tuple[str, list[str]]]) -> list[str]:
+    def _add_entities(self, lists: list[tuple[str, list[tuple[str, str]]]]) -> list[str]:
         names = []
         for kind, values in lists:
             if values:
                 word = re.sub(r"[^\w.-]+", "_", kind)[:NAME_CHARS_MAX]
-                self.entities.append({"kind": word, "values": values})
+                named = [{"id": i, "text": text} if i else text for text, i in values]
+                self.entities.append({"kind": word, "values": named})
                 names.append(f"entities_{len(self.entities)}")
         return names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ctxasr.envelopes import Value
 from ctxasr.events import (
     Body,
     ElicitSlot,
@@ -90,7 +91,11 @@ class TurnMessages:
                 return Utterance(text=heard)
             case "entities":
                 offered = turn.entities[delivery.number - 1]
-                return Entities(kind=offered.kind, values=offered.values)
+                values = [
+                    Value(id=one.id, text=one.text) if one.id else one.text
+                    for one in offered.entities
+                ]
+                return Entities(kind=offered.kind, values=tuple(values))
             case "screen":
                 return ScreenList(items=turn.screen)
             case "slot":

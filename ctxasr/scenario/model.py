@@ -16,18 +16,22 @@ The models are frozen and refuse unknown keys. Field paths count from 0, as in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 
-from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX
+from ctxasr.dynamic_entities import ID_CHARS_MAX
+from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity
 from ctxasr.scenario.base import InFile, Strictly
 from ctxasr.scenario.complaints import no_text
 from ctxasr.scenario.values import (
@@ -117,13 +121,37 @@ class User(Strictly):
         return self
 
 
+class EntityValue(Strictly):
+    """A name, and what its service calls it."""
+
+    text: Phrase
+    """The name."""
+    id: Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_MAX)] | None = None
+    """What the service calls it."""
+
+
+_PHRASE: Final[TypeAdapter[str]] = TypeAdapter(Phrase)
+
+
+def _value(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    return read(given if isinstance(given, dict) else {"text": _PHRASE.validate_python(given)})
+
+
 class EntityList(Strictly):
     """What one invoked service has on offer; one payload."""
 
     kind: Identifier
     """The sort of thing, as in contact."""
-    values: Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=ENTITIES_MAX)]
-    """The names."""
+    values: Annotated[
+        tuple[Annotated[EntityValue, WrapValidator(_value)], ...],
+        Field(min_length=1, max_length=ENTITIES_MAX),
+    ]
+    """The names; a bare text is short for {text: ...}."""
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """The names with their kind and ids."""
+        return tuple(Entity(self.kind, value.text, value.id or "") for value in self.values)
 
 
 class Reply(Strictly):

@@ -21,7 +21,7 @@ from ctxasr.app import App, DelayedEncoder, Settings, aws, local
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import first_error
 from ctxasr.events import ConsistentStatus, Record, to_event
-from ctxasr.hypotheses import Hypothesis, Recognition, normalise
+from ctxasr.hypotheses import Hypothesis, Recognition
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import Recognizer
 from ctxasr.report.trace import TracePoint, TurnReport
@@ -31,6 +31,7 @@ from ctxasr.scenario.messages import TurnMessages
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.tracing import ReplayClock, Trace
 from ctxasr.scenario.values import Delivery
+from ctxasr.words import normalise
 
 WORD_MS: Final = 400.0
 """How long an utterance without audio is taken to last, per word."""

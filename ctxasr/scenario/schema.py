@@ -20,6 +20,7 @@ from ctxasr.scenario.values import DEFAULT_PAUSE_MS
 from ctxasr.timing import format_duration
 
 SCHEMA_FILE: Final = "scenario.schema.json"
+_BOUNDS: Final = ("minLength", "maxLength")
 MODELINE: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 
 
@@ -44,6 +45,9 @@ def scenario_schema() -> dict[str, Any]:
     # a bare text is short for {text: ...}; the validator that reads it says nothing of types
     reply = {"$ref": turn["reply"].pop("$ref")}
     turn["reply"]["anyOf"] = [{"type": "string", "minLength": 1}, reply]
+    values = schema["$defs"]["EntityList"]["properties"]["values"]
+    bare = {key: schema["$defs"]["EntityValue"]["properties"]["text"][key] for key in _BOUNDS}
+    values["items"] = {"anyOf": [{"type": "string", **bare}, values["items"]]}
     turn["pause"]["default"] = format_duration(DEFAULT_PAUSE_MS)
     ordered: dict[str, Any] = json.loads(json.dumps(schema, sort_keys=True))
     return ordered

@@ -90,7 +90,7 @@ def _has(turn: Turn) -> tuple[bool, bool]:
 
 def _sizes(turn: Turn) -> dict[str, int]:
     """Bytes of UTF-8 of the texts of each payload."""
-    offered = [value for one in turn.entities for value in one.values]
+    offered = [value.text for one in turn.entities for value in one.entities]
     texts = {
         "utterance": [_said(turn)],
         "entities": [*offered, turn.elicit_slot or ""],

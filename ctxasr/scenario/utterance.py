@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationError
 
 from ctxasr.errors import ScenarioError
-from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, Entity, TurnText
+from ctxasr.events import ENTITIES_MAX, SERVICE_PAYLOADS_MAX, TurnText
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.scenario.base import Strictly
 from ctxasr.scenario.complaints import causes, message_of
@@ -43,7 +43,7 @@ class TurnBefore(Strictly):
         return TurnText(
             utterance=self.utterance,
             reply=self.reply,
-            entities=tuple(Entity(e.kind, text) for e in self.entities for text in e.values),
+            entities=tuple(entity for listed in self.entities for entity in listed.entities),
             screen=self.screen,
             slot=self.slot or "",
         )
@@ -64,10 +64,7 @@ class Recognised:
         return {
             "plain_text": self.result.plain_text,
             "text": self.result.text,
-            "changes": [
-                {"from": c.before, "to": c.after, "phrase": c.phrase, "signal": c.signal}
-                for c in self.result.changes
-            ],
+            "changes": [change.to_json() for change in self.result.changes],
             "duration_s": round(self.recognition.duration_s, 3),
             "notes": list(self.notes),
             "hypotheses": [{"text": h.text, "score": round(h.score, 3)} for h in heard],

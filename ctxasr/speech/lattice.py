@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from ctxasr.dictionary import VARIANT
 from ctxasr.errors import InputError, LimitExceeded
-from ctxasr.hypotheses import Arc, Lattice, normalise
+from ctxasr.hypotheses import Arc, Lattice
+from ctxasr.words import normalise
 
 LATTICE_BYTES_MAX: Final = 32_000_000
 """Length of the text; a minute of noisy speech makes some 10 MB."""

@@ -19,7 +19,7 @@ from typing import Final
 
 from ctxasr.dictionary import VARIANT, dictionary
 from ctxasr.errors import InputError
-from ctxasr.hypotheses import PHRASE_CHARS_MAX, normalise
+from ctxasr.hypotheses import PHRASE_CHARS_MAX
 from ctxasr.speech.g2p import G2P, LETTERS, default_g2p
 from ctxasr.speech.lexicon import (
     PHONES,
@@ -29,6 +29,7 @@ from ctxasr.speech.lexicon import (
     strip_stress,
 )
 from ctxasr.speech.numbers import number_readings, ordinal_reading
+from ctxasr.words import normalise
 
 WORD_VARIANTS_MAX: Final = 4
 """Pronunciations of one word; CMUdict has at most five, the fifth a rarity."""

@@ -263,8 +263,8 @@ def expiry_s(item: Item) -> int:
 
 
 def pack(payload: Payload) -> bytes:
-    """Label and texts as compact JSON: the clear text of a payload."""
-    document = [payload.label, *payload.texts]
+    """Label and texts as compact JSON, [id, text] where there is an id: the clear text."""
+    document = [payload.label, *payload.named]
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
@@ -279,10 +279,23 @@ def unpack(clear: bytes, expires_at_s: int, turn: TurnKey, ref: PayloadRef) -> P
         document = json.loads(clear.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         document = None
-    if not (isinstance(document, list) and document and all(isinstance(x, str) for x in document)):
+    if not _is_packed(document):
         raise PayloadUnreadable(f"payload {ref} is no list of texts")
-    label, *texts = document
-    return Payload(turn, ref, tuple(texts), expires_at_s, label)
+    label, *named = document
+    ids, texts = (tuple(one[i] for one in map(_named, named)) for i in (0, 1))
+    return Payload(turn, ref, texts, expires_at_s, label, ids if any(ids) else ())
+
+
+def _named(one: str | list[str]) -> list[str]:
+    return ["", one] if isinstance(one, str) else one
+
+
+def _is_packed(document: Any) -> bool:
+    """A label, and texts, each by itself or as [id, text]."""
+    if not (isinstance(document, list) and document and isinstance(document[0], str)):
+        return False
+    pairs = [one for one in document if not isinstance(one, str)]
+    return all(isinstance(one, list) and [*map(type, one)] == [str, str] for one in pairs)
 
 
 def seal(

@@ -221,6 +221,14 @@ async def test_payloads_come_back_as_they_went(place: Place, texts: tuple[str, .
     assert await elsewhere.get(wrapped, TURN, [given_payload.ref]) == [given_payload]
 
 
+async def test_ids_come_back_as_they_went(place: Place) -> None:
+    wrapped = await place.vault.new_key(TURN)
+    named = replace(payload("Meg Bauer", "Zoë", kind=PayloadKind.ENTITIES), ids=("c7", ""))
+    await place.vault.put(wrapped, named)
+    _, elsewhere = await place.peer()
+    assert await elsewhere.get(wrapped, TURN, [named.ref]) == [named]
+
+
 async def test_no_two_bodies_share_a_nonce(place: Place) -> None:
     wrapped, one = await place.vault.new_key(TURN), payload("the same text")
     nonces = set()

@@ -166,7 +166,7 @@ def test_the_third_answer_names_what_only_the_first_turn_lists() -> None:
     first, second, third = SCENARIOS["three_turns"].turns
     name = third.expect.text
     assert name is not None
-    assert name in [value.lower() for value in first.entities[0].values]
+    assert name in [one.text.lower() for one in first.entities[0].values]
     assert not second.entities
     assert not second.screen
     assert second.reply is not None

@@ -20,10 +20,11 @@ import pytest
 from ctxasr.app import default_aligner
 from ctxasr.bias import bias_of
 from ctxasr.evaluate.metrics import best_edits, error_rate, relative_change, word_count, word_edits
-from ctxasr.hypotheses import Hypothesis, Phrase, Recognition, normalise
+from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.rescore import rescore
 from ctxasr.speech.phonetics import Ints, distances, encode, pad
 from ctxasr.speech.pronounce import Pronouncer
+from ctxasr.words import normalise
 
 pytestmark = pytest.mark.proof
 

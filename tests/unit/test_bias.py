@@ -17,6 +17,7 @@ from ctxasr.bias import (
 )
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
+from ctxasr.words import words_in
 
 
 def texts(turn: TurnText) -> list[str]:
@@ -37,7 +38,7 @@ def test_a_word_that_all_names_share_is_no_part() -> None:
 def test_each_text_once_with_the_most_telling_signal() -> None:
     turn = TurnText("", "Do you mean Meg Jones?", (Entity("contact", "Meg Jones"),), ("meg jones",))
     found = [phrase for phrase in phrases_of(turn) if phrase.text == "meg jones"]
-    assert found == [Phrase("meg jones", "entities", "contact")]
+    assert found == [Phrase("meg jones", "entities", "contact", "Meg Jones")]
 
 
 def test_the_reply_names_what_no_service_listed() -> None:
@@ -66,8 +67,31 @@ def test_a_phrase_longer_than_the_limit_is_left_out() -> None:
 
 
 def test_parts_stop_at_small_words() -> None:
-    assert list(parts_of("bank of america", {})) == ["america", "bank"]
-    assert list(parts_of("bauer", {})) == []
+    def parts(name: str) -> list[str]:
+        return [" ".join(word.text for word in part) for part in parts_of(words_in(name), {})]
+
+    assert parts("bank of america") == ["america", "bank"]
+    assert parts("bauer") == []
+    assert parts("size 10½") == ["10 and a half", "size 10", "size"], "one sign is not parted"
+
+
+def test_names_and_their_parts_keep_spelling_and_id() -> None:
+    contacts = (
+        Entity("contact", "Meg\u00a0O\u2019Neil-Bauer", "c7"),
+        Entity("contact", "meg jones"),
+    )
+    turn = TurnText("", "Or IKEA?", contacts, ("Johnson & Johnson",))
+    found = {phrase.text: (phrase.spelling, phrase.id) for phrase in phrases_of(turn)}
+    assert found["meg o'neil bauer"] == ("Meg O\u2019Neil-Bauer", "c7")
+    assert found["o'neil bauer"] == ("O\u2019Neil-Bauer", "c7")
+    assert found["meg jones"] == ("meg jones", "")
+    assert found["ikea"] == ("IKEA", "")
+    assert found["johnson and johnson"] == ("Johnson & Johnson", "")
+
+
+def test_control_characters_and_half_characters_of_a_name_go_nowhere() -> None:
+    found, *_ = phrases_of(TurnText("", "", (Entity("x", "Me\x07g\nBau\ud800er"),)))
+    assert found.spelling == "Me g Bau?er"
 
 
 def test_weights_are_log_probabilities_over_phrases_and_none() -> None:

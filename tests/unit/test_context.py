@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import TTL_S, Encoder, World, recognize, record, run, turn
+from safetensors.numpy import load, save
 
 from ctxasr.context import (
     CONTEXT_PHRASES_MAX,
@@ -29,14 +31,18 @@ from ctxasr.events import (
     TurnKey,
     TurnText,
 )
-from ctxasr.hypotheses import Phrase, normalise
+from ctxasr.hypotheses import Phrase
 from ctxasr.pipeline import context_ref
 from ctxasr.ports import Matrix, Vector
 from ctxasr.store.schema import PAYLOAD_BYTES_MAX
 from ctxasr.timing import spoken_ms
 from ctxasr.windows import window_of
+from ctxasr.words import normalise
 
-PHRASES = (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
+PHRASES = (
+    Phrase("meg bauer", "entities", "contact", "Meg Bauer", "c7"),
+    Phrase("zoë", "reply"),
+)
 
 
 def embedding(
@@ -226,6 +232,23 @@ def test_an_embedding_reads_back_what_it_wrote() -> None:
         assert after.vectors.dtype == after.phrase_matrix.dtype == np.float32
 
 
+def of_version(version: int, names: list[list[str]]) -> bytes:
+    """An embedding as a program of another version writes it."""
+    arrays = load(embedding(2).to_bytes())
+    about = json.loads(arrays["about"].tobytes()) | {"version": version}
+    for name, document in (("about", about), ("phrases", names)):
+        arrays[name] = np.frombuffer(json.dumps(document).encode(), np.uint8)
+    return save(arrays)
+
+
+def test_the_version_before_is_read_and_the_next_one_is_refused() -> None:
+    names = [["meg bauer", "entities", "contact"], ["zoë", "reply", ""]]
+    before = ContextEmbedding.from_bytes(of_version(2, names))
+    assert before.phrases == (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
+    with pytest.raises(ContextUnavailable, match="another format version"):
+        ContextEmbedding.from_bytes(of_version(4, [[*name, "", "", "new"] for name in names]))
+
+
 @pytest.mark.parametrize("letter", ["n", "\U00020000", '"', "\x01"])
 def test_the_largest_embedding_fits_into_an_item(letter: str) -> None:
     """As many phrases as may be, whatever JSON makes of them, at the shipped encoder's width."""
@@ -239,7 +262,7 @@ def test_the_largest_embedding_fits_into_an_item(letter: str) -> None:
 def test_phrases_past_a_limit_are_left_out() -> None:
     many = [Phrase(f"name {number}", "entities") for number in range(CONTEXT_PHRASES_MAX + 1)]
     assert within_limits(many) == many[:-1]
-    around = len('[["", "entities", ""]]')
+    around = len('[["", "entities", "", "", ""]]')
     half = CONTEXT_TEXT_BYTES_MAX // 2 - around
     long = [Phrase("n" * half, "entities"), Phrase("m" * half, "entities")]
     assert within_limits(long) == long

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Encoder, World, envelope, recognition, recognize, turn
+from conftest import Encoder, World, envelope, recognition, recognize, record, turn
 
 from ctxasr.envelopes import COUNT_MAX
 from ctxasr.errors import MissingPart, StoreUnavailable
@@ -123,6 +123,23 @@ async def test_the_event_that_completes_a_turn_is_answered_when_it_is_settled() 
     assert outcomes.count("embedded") >= 1
     assert outcomes[list(turn()).index("expect")] == "embedded"
     assert (await world.status()).outcome is Outcome.EMBEDDED
+
+
+async def test_a_change_names_the_phrase_as_its_service_does() -> None:
+    values = ["Meg Jones", {"id": "c7", "text": "Meg Bauer"}]
+    listed = {"kind": "contact", "values": values}
+    records = turn() | {"entities": record("ContextText.Entities", listed)}
+    async with Door(World()).client() as client:
+        for one in records.values():
+            await client.post("/v1/records", json=body_of(one))
+        answer = await client.post(
+            "/v1/utterances", json=heard("turn-2", "power", "meg bauer", token="ask-turn-1")
+        )
+        phrases = (await client.get("/v1/turns/turn-1/phrases")).json()["phrases"]
+    (change,) = answer.json()["changes"]
+    assert (change["phrase"], change["id"]) == ("Meg Bauer", "c7")
+    ids = {phrase["text"]: phrase["id"] for phrase in phrases}
+    assert (ids["Meg Bauer"], ids["Bauer"], ids["Meg Jones"]) == ("c7", "c7", "")
 
 
 async def test_a_recognize_that_comes_again_changes_nothing() -> None:

@@ -303,6 +303,21 @@ def test_texts_become_one_payload(
     assert made.mark.number == (round(spoken_ms(texts[0])) if kind == "reply" else None)
 
 
+def test_ids_stand_beside_their_names() -> None:
+    given = ["a", {"id": "c7", "text": "b"}]
+    listed = event("ContextText.Entities", {"kind": "contact", "values": given}).payload
+    assert listed is not None
+    assert (listed.texts, listed.ids) == (("a", "b"), ("", "c7"))
+    genuine = GENUINE["Dialog.UpdateDynamicEntities"][0]
+    dynamic = event("Dialog.UpdateDynamicEntities", genuine).payload
+    assert dynamic is not None
+    assert dynamic.ids == ("1", "1", "2", ""), "a synonym has the id of its value"
+    values = [{"id": odd, "name": {"value": f"n{odd}"[:9]}} for odd in (7, None, "x" * 257)]
+    unnamed = event("Dialog.UpdateDynamicEntities", {"types": [{"values": values}]}).payload
+    assert unnamed is not None
+    assert (len(unnamed.texts), unnamed.ids) == (3, ())
+
+
 def test_what_holds_no_text_has_no_payload() -> None:
     speak = {"url": "cid:1", "format": "AUDIO_MPEG", "token": "t"}
     silent: list[tuple[str, dict[str, Any]]] = [

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from ctxasr.bias import GENERIC_ANSWERS, Bias, BiasingPhrase, emptied
 from ctxasr.envelopes import UpdateDynamicEntities
 from ctxasr.errors import InputError
+from ctxasr.events import short_hash
 from ctxasr.gateway.export import ask, assemblyai, nemo, sherpa, transcribe, whisper
 from ctxasr.gateway.export.choose import Exported, Left
 from ctxasr.gateway.export.targets import TARGETS, export
@@ -252,8 +253,9 @@ def test_dynamic_entities_stand_under_their_slot_types() -> None:
     assert written(exported) == ["meg bauer", "jones", "kitchen", "hall"]
     body = UpdateDynamicEntities.model_validate(exported.content)
     assert body.by_kind == (
-        ("contact", ("meg bauer", "jones")), (ask.DEFAULT_TYPE, ("kitchen", "hall")),
-    )  # fmt: skip
+        ("contact", {"meg bauer": short_hash("meg bauer"), "jones": short_hash("jones")}),
+        (ask.DEFAULT_TYPE, {"kitchen": short_hash("kitchen"), "hall": short_hash("hall")}),
+    )
 
 
 def test_dynamic_entities_are_a_hundred_at_most() -> None:

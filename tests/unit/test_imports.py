@@ -17,6 +17,8 @@ ROOMS = {
     "charset": 0,
     "errors": 0,
     "timing": 0,
+    "words": 0,
+    "dynamic_entities": 0,
     "hypotheses": 0,
     "envelopes": 0,
     "status": 0,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxasr.errors import ScenarioError
-from ctxasr.events import MESSAGE_BYTES_MAX
+from ctxasr.events import MESSAGE_BYTES_MAX, Entity
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.importer import import_log
 from ctxasr.scenario.log import LOG_LINES_MAX
@@ -74,7 +74,7 @@ def log_of(scenario: Scenario) -> list[str]:
             at_ms += 10
             more: dict[str, Any] = {}
             if delivery.event == "entities":
-                more = {"values": list(turn.entities[delivery.number - 1].values)}
+                more = {"values": [one.text for one in turn.entities[delivery.number - 1].entities]}
             if delivery.event == "reply":
                 more = {"durationInMilliseconds": int(turn.reply_ms)}
             if delivery.event == "expect_speech" and not delivery.again:
@@ -124,11 +124,11 @@ def scenarios(draw: st.DrawFn) -> str:
     return json.dumps({"schema": 1, "turns": turns})  # JSON is YAML
 
 
-def arrivals(scenario: Scenario, index: int) -> list[tuple[str, tuple[str, ...], bool]]:
+def arrivals(scenario: Scenario, index: int) -> list[tuple[str, tuple[Entity, ...], bool]]:
     """The deliveries with what the lists of entities hold: their numbers follow the arrival."""
     lists = scenario.turns[index].entities
     return [
-        (name, lists[number - 1].values if name == "entities" else (), again)
+        (name, lists[number - 1].entities if name == "entities" else (), again)
         for name, number, again in scenario.deliveries(index)
     ]
 
@@ -202,7 +202,8 @@ def test_captions_and_dynamic_entities_stand_in_for_our_own_texts() -> None:
     turn = read_scenario(text).turns[0]
     assert turn.reply is not None
     assert turn.reply.text == "Which Meg do you mean?"
-    assert (turn.entities[0].kind, turn.entities[0].values) == ("A_B", ("Meg Bauer", "Meggie"))
+    named = Entity("A_B", "Meg Bauer", "1"), Entity("A_B", "Meggie", "1")
+    assert turn.entities[0].entities == named
     assert turn.barge_in_ms == 500
     assert "# Not as in the log: turn 1: it holds no utterance text" in text
     assert "it lacks utterance, reply, speech_started, completed" in text

@@ -171,8 +171,9 @@ class ChangeOut(Out):
 
     before: str = Field(alias="from")
     after: str = Field(alias="to")
-    phrase: str
+    phrase: str = Field(description="In the spelling of whoever named it.")
     signal: str
+    id: str = Field("", description="What the service calls the phrase, where it said so.")
 
 
 class HypothesisOut(Out):
@@ -260,6 +261,7 @@ class PhraseOut(Out):
     text: str
     signal: str
     kind: Annotated[str, BeforeValidator(_whole)]
+    id: str = ""
     log_prior: float
 
 

@@ -34,7 +34,7 @@ from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.envelopes import Identifier
 from ctxasr.errors import AudioError, ContextUnavailable, CtxasrError, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey, belongs_to_no_turn
-from ctxasr.gateway.contexts import change_fields, describe_context, nothing, phrase_fields
+from ctxasr.gateway.contexts import describe_context, nothing, phrase_fields
 from ctxasr.gateway.export.targets import TARGETS, export
 from ctxasr.gateway.http import models
 from ctxasr.gateway.http.auth import Grant
@@ -351,7 +351,7 @@ def _recorded(event: str, status: ConsistentStatus) -> models.Recorded:
 
 def _utterance(interaction: str, heard: Heard, plain_text: str, n_best: int) -> models.UtteranceOut:
     result = heard.result
-    changes: list[Any] = [change_fields(one) for one in result.result.changes]
+    changes: list[Any] = [one.to_json() for one in result.result.changes]
     return models.UtteranceOut(
         interaction=interaction,
         text=heard.text,

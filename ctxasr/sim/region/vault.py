@@ -152,6 +152,7 @@ class PayloadPort:
     async def put(self, wrapped_key: bytes, payload: Payload) -> None:
         # '["label","text"]': exact for what JSON need not escape and UTF-8 not stretch.
         size = len(payload.label) + sum(map(len, payload.texts)) + 3 * len(payload.texts) + 4
+        size += sum(len(one) + 5 for one in payload.ids if one)
         if size * 6 > PAYLOAD_BYTES_MAX:  # it may be too long: look
             size = len(_packed(payload))
         size += self._text_bytes
@@ -307,6 +308,6 @@ class PayloadPort:
 
 def _packed(payload: Payload) -> bytes:
     """As the real vaults pack a payload, for its length."""
-    document = [payload.label, *payload.texts]
+    document = [payload.label, *payload.named]
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,223 @@
+"""The words of a text, each with its place: how texts are compared, and where one is changed.
+
+    "It's Meg Bower, please."   it's  meg  bower  please     "bower" stands at 9 to 14
+    "Johnson & Johnson"         johnson  and  johnson        "and" stands where the "&" is
+    "10½", "$5"                 10 and a half, 5 dollars     the words of one sign share its place
+
+A word is a run of letters, digits, marks and apostrophes, in lower case. What cannot be seen (soft
+hyphens, zero-width characters, variation selectors) is passed over, so it never cuts a word. Signs
+that are said in one way become words; the others (full stops, hyphens, quotes) part words.
+
+Source: Unicode Standard Annex 15 for the composed forms (NFKC), taken cluster by cluster, so that
+every character keeps its place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_APOSTROPHES: Final = dict.fromkeys(
+    map(ord, "\u2018\u2019\u201b\u00b4`\u2032\u2035\u02b9\u02bb\u02bc\u02bd\u05f3\uff07\uff40"), "'"
+)
+"""What stands for an apostrophe. Put right before NFKC, which makes a blank of some of them."""
+
+_PARTING: Final = dict.fromkeys(map(ord, "\u2122\u2120\u00ae\u00a9\u2117"), " ")
+"""Trade mark and copyright, which NFKC would spell out as "TM"."""
+
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Fillers and joiners beside those of the category Cf."""
+
+_PUT_RIGHT: Final = _APOSTROPHES | _PARTING | {0x2116: "#"}
+
+_FRACTION: Final = "\u2044"
+"""What parts numerator and denominator in the compatibility form of a vulgar fraction."""
+
+_DENOMINATORS: Final = {
+    2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth",
+    9: "ninth", 10: "tenth",
+}  # fmt: skip
+_NUMERATORS: Final = {2: "two", 3: "three", 4: "four", 5: "five", 7: "seven"}
+_CURRENCIES: Final = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees"}
+_SIGNS: Final = {"&": "and", "+": "plus", "@": "at", "%": "percent", "°": "degrees", ".": "point"}
+
+_LETTER_S: Final = re.compile(r"\$+(?=[^\W\d_])|(?<=[^\W\d_])\$+(?!\d)")
+"""Among letters, "$" is one: "A$AP", "Ke$ha"."""
+
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<money> [$€£¥₹]\ ?(?P<whole>\d+(?:,\d{3})*)(?:\.(?P<part>\d+))?
+                 (?:\ (?P<scale>thousand|million|billion|trillion))?(?![^\W_]) )
+    | (?P<mixed> (?<=\d[ -])(?P<over>\d)/(?P<under>\d)(?![\d/]) )
+    | (?P<vulgar>\u2044 )
+    | (?P<word>  (?:(?<![\d,.])\d{1,3}(?:,\d{3})+(?!,?\d)|[^\W_])(?:'*[^\W_])* )
+    | (?P<number>\#\ ?(?=\d) )
+    | (?P<sharp> (?<=\b[A-Ga-g])[#♯](?!\w) )
+    | (?P<hash>  (?<!\w)\#(?=[^\W_]) )
+    | (?P<dot>   (?<=[^\W_])\.(?=(?:com|net|org|edu|gov|io|tv|fm|ai)\b) )
+    | (?P<sign>  &(?:amp;)? | [+@] | (?<=\d)\ ?% | (?<=\d)° | (?<=\d)\.(?=\d) )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PLAIN: Final = re.compile(r"(?:[A-Za-z' ,?!;:\"()-]|\.(?!\w))*")
+"""Texts of nothing else need no care: their words are runs of letters."""
+
+_PLAIN_WORD: Final = re.compile(r"[a-z](?:'*[a-z])*")
+
+_SAID: Final = {"number": "number", "sharp": "sharp", "hash": "hashtag", "dot": "dot"}
+
+
+class Word(NamedTuple):
+    """One word as texts are compared, and where it stands in the text: `start` to `end`.
+
+    `cased` is the word in its own case, or the sign that is said as this word.
+    """
+
+    text: str
+    cased: str
+    start: int
+    end: int
+
+
+def words_in(text: str) -> tuple[Word, ...]:
+    """The words of `text` in order; several words that one sign stands for share its place."""
+    return tuple(_words(text))
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation, single spaces: the form in which texts are compared."""
+    if _PLAIN.fullmatch(text):
+        return " ".join(_PLAIN_WORD.findall(text.lower()))
+    return " ".join(word.text for word in _words(text))
+
+
+def _words(text: str) -> Iterator[Word]:
+    if _PLAIN.fullmatch(text):
+        for run in _PLAIN_WORD.finditer(text.lower()):
+            yield Word(run[0], text[run.start() : run.end()], run.start(), run.end())
+        return
+    plain, places = _composed(text)
+    plain = _LETTER_S.sub(lambda found: "s" * len(found[0]), plain)
+    shape = plain if plain.isascii() else "".join(map(_shape, plain))
+    for found in _TOKEN.finditer(shape):
+        kind, cased = found.lastgroup, plain[found.start() : found.end()]
+        start, end = places[found.start()][0], places[found.end() - 1][1]
+        if kind == "word":
+            cased = cased.replace(",", "")
+            yield Word(_lower(cased), cased, start, end)
+            continue
+        for said in _said(found, cased, plain):
+            yield Word(said, cased, start, end)
+
+
+def _said(found: re.Match[str], cased: str, plain: str) -> list[str]:
+    """The words that a sign, or an amount of money, stands for."""
+    kind = found.lastgroup or ""
+    if kind == "money":
+        return _money(found)
+    if kind == "sign":
+        return [_SIGNS[cased.strip()[0]]]
+    if kind in _SAID:
+        return [_SAID[kind]]
+    if kind == "mixed":
+        return _fraction(int(found["over"]), int(found["under"]), after_number=True)
+    over, _, under = unicodedata.normalize("NFKC", cased).partition(_FRACTION)
+    before = plain[: found.start()].rstrip(" ")[-1:]
+    return _fraction(int(over or 1), int(under or 1), after_number=before.isdecimal())
+
+
+def _money(found: re.Match[str]) -> list[str]:
+    words, part, scale = [found["whole"].replace(",", "")], found["part"], found["scale"]
+    currency = _CURRENCIES[found[0][0]]
+    if scale or (part and len(part) != 2):
+        words += ["point", part] if part else []
+        words += [scale.lower()] if scale else []
+        return [*words, currency]
+    return [*words, currency, *([part] if part and int(part) else [])]
+
+
+def _fraction(over: int, under: int, *, after_number: bool) -> list[str]:
+    if under not in _DENOMINATORS or over not in {1, *_NUMERATORS}:
+        return [str(over), str(under)]
+    one = ["a"] if after_number else []
+    said = [*one, _DENOMINATORS[under]]
+    if over > 1:
+        said = [_NUMERATORS[over], _DENOMINATORS[under] + "s"]
+    return ["and", *said] if after_number else said
+
+
+def _lower(word: str) -> str:
+    """In lower case; the dotted I loses its dot, and a final sigma is a sigma."""
+    if word.isascii():
+        return word.lower()
+    lowered = unicodedata.normalize("NFKC", word.lower())
+    return lowered.replace("i\u0307", "i").replace("\u03c2", "\u03c3")
+
+
+def _shape(char: str) -> str:
+    """A mark counts as a letter, and a vulgar fraction as a sign."""
+    if unicodedata.category(char)[0] == "M":
+        return "a"
+    return _FRACTION if _is_vulgar(char) else char
+
+
+def _composed(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text in composed form, and for each of its characters where it stands in `text`."""
+    if text.isascii():
+        return text.replace("`", "'"), [(i, i + 1) for i in range(len(text))]
+    out: list[str] = []
+    places: list[tuple[int, int]] = []
+    for cluster, start, end in _clusters(text.translate(_PUT_RIGHT)):
+        form = cluster if _is_vulgar(cluster) else unicodedata.normalize("NFKC", cluster)
+        for char in _based(form):
+            out.append(char)
+            places.append((start, end))
+    return "".join(out), places
+
+
+def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
+    """Characters with the marks behind them, and starters that compose; nothing unseen."""
+    cluster, start, end = "", 0, 0
+    for i, char in enumerate(text):
+        if not char.isascii() and _is_unseen(char):
+            continue
+        if cluster and not _belongs(cluster, char):
+            yield cluster, start, end
+            cluster = ""
+        if not cluster:
+            start = i
+        cluster, end = cluster + char, i + 1
+    if cluster:
+        yield cluster, start, end
+
+
+def _belongs(cluster: str, char: str) -> bool:
+    if char.isascii():
+        return False
+    if unicodedata.category(char)[0] == "M":
+        return True
+    apart = unicodedata.normalize("NFKC", cluster) + unicodedata.normalize("NFKC", char)
+    return unicodedata.normalize("NFKC", cluster + char) != apart
+
+
+def _is_unseen(char: str) -> bool:
+    kind = unicodedata.category(char)
+    selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+    mongolian = "\u180b" <= char <= "\u180f"
+    return kind in ("Cf", "Me") or selector or mongolian or char in _UNSEEN
+
+
+def _is_vulgar(char: str) -> bool:
+    return len(char) == 1 and _FRACTION in unicodedata.normalize("NFKC", char) and char != _FRACTION
+
+
+def _based(form: str) -> str:
+    """Without marks that hang on no letter or digit: they make no word by themselves."""
+    kept: list[str] = []
+    for char in form:
+        mark = unicodedata.category(char)[0] == "M"
+        if not mark or (kept and (kept[-1].isalnum() or unicodedata.category(kept[-1])[0] == "M")):
+            kept.append(char)
+    return "".join(kept)
