@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import World
@@ -90,6 +90,44 @@ async def test_a_dialogue_may_stay_on_one_connection() -> None:
             assert event is not None
             assert Transcript.from_event(event).text == text
             await client.write_event(QUESTION if text == "power" else Played().event())
+
+
+@pytest.mark.parametrize("at", ["half of its sound", "its recognition"])
+async def test_an_utterance_whose_customer_is_erased_is_told_and_not_stored(at: str) -> None:
+    door = Door(World())
+    gate = door.ear.gate = asyncio.Event()
+    gate.set()
+    async with serving(door) as (address, _):
+        assert await said(address, SECOND) == "power"
+        await ask(address)
+        gate.clear()
+        async with connected(address) as client:
+            sound: list[Event] = []
+
+            class Peer:
+                async def write_event(self, event: Event) -> None:
+                    sound.append(event)
+
+            await speak(cast(Any, Peer()), SECOND)
+            for event in sound[:-1]:
+                await client.write_event(event)
+            await client.write_event(Ping().event())
+            assert await client.read_event() is not None, "so far it is taken in"
+            if at != "half of its sound":
+                await client.write_event(sound[-1])
+                await door.ear.listens.wait()
+            await door.service.forget("customer")
+            if at == "half of its sound":
+                await client.write_event(sound[-1])
+            gate.set()
+            told = await client.read_event()
+            assert told is not None
+            assert Transcript.from_event(told).text == "power", "without the names"
+        await asyncio.gather(*door.service._running)
+        assert (len(door.world.store), door.world.vault.rows) == (0, {})
+        assert not len(door.service.remembered.dialogues)
+        assert await said(address, SECOND) == "power"
+        assert door.world.vault.rows, "a new customer's"
 
 
 async def test_names_that_come_with_an_utterance_bias_it() -> None:

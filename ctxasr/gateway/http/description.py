@@ -41,6 +41,7 @@ _PROBLEMS: Final = {
     400: "The body cannot be read.",
     401: "No token, or an unknown one.",
     408: "The body came too slowly.",
+    409: "The customer was erased while this was under way; nothing of it is recorded.",
     413: "A limit on sizes was passed; the answer names it.",
     422: "Understood, but wrong; the answer names the field.",
     429: "Too many requests of this customer, in a minute or at once.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from ctxasr.envelopes import Recognize, Record
 from ctxasr.errors import EnvelopeError, LimitExceeded, StoreError
 from ctxasr.events import ConsistentStatus, short_hash
 from ctxasr.gateway.http.auth import Grant
+from ctxasr.gateway.http.erasures import CustomerErased, Erasures, bearing
 from ctxasr.gateway.http.limits import MESSAGES_MAX, RECORD_S_MAX, TURNS_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem
@@ -40,6 +42,11 @@ class Dialogues:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._names = count(1)
+
+    @property
+    def erasures(self) -> Erasures:
+        """Of the service."""
+        return self._service.erasures
 
     async def assist(
         self, grant: Grant, device: str, event: Mapping[str, Any]
@@ -75,7 +82,12 @@ class Dialogues:
             if read is None:
                 raise EnvelopeError("body: its last message is cut off")
             del buffer[: read.size_bytes]
-            answer = await conversation.take(read.message)
+            try:
+                answer = await conversation.take(read.message)
+            except CustomerErased:
+                if not answers:
+                    raise
+                break  # what was said is told
             if answer is not None:
                 answers += to_bytes(answer)
         return bytes(answers)
@@ -113,6 +125,7 @@ class Dialogues:
         Raises:
             EnvelopeError, LimitExceeded: the message is wrong.
             StoreUnavailable: perhaps recorded; send it again.
+            CustomerErased: since the message arrived.
         """
         place = (grant.customer, grant.device or device)
         before = self.kept(place) or self._fresh(place)
@@ -142,12 +155,14 @@ class Dialogues:
             try:
                 async with asyncio.timeout(RECORD_S_MAX):  # it goes on behind the answer
                     await self._service.record(record)
-            except (StoreError, TimeoutError) as error:
+            except (StoreError, CustomerErased, TimeoutError) as error:
                 log("not recorded in time", customer=place[0], error=type(error).__name__)
         return step
 
     def _step(self, place: Place, before: Dialogue, hear: Callable[[Dialogue, Sender], S]) -> S:
         """Before the first wait: the next message of this device may come while this is written."""
+        if self.erasures.begun_since(self.erasures.arrival(place[0])):
+            raise CustomerErased
         step = hear(before, Sender(*place, round(self._service.ports.clock.now_ms())))
         self.keep(place, step.dialogue)
         return step
@@ -180,6 +195,9 @@ class Conversation:
         self._opening: Record | None = None
         self._turns = 0
         self._before: Dialogue | None = None
+        self._arrived = dialogues.erasures.arrival(grant.customer)
+        self._dialogue: Dialogue | None = None
+        """After the last step: an utterance is told to its end though its customer is erased."""
 
     @property
     def listens(self) -> bool:
@@ -197,12 +215,14 @@ class Conversation:
         place = (self._grant.customer, self._device)
         if self._opening is None:
             self._before = self._dialogues.kept(place)
+            self._arrived = self._dialogues.erasures.arrival(self._grant.customer)
         try:
-            return await self._take(message)
+            with bearing(self._arrived):
+                return await self._take(message)
         except Problem:
             # The same messages again shall find the same question open: its token was used up by
             # the Recognize of this attempt.
-            if self._before is not None:
+            if self._before is not None and not self._is_erased:
                 self._dialogues.keep(place, self._before)
             raise
 
@@ -220,12 +240,24 @@ class Conversation:
             raise EnvelopeError("audio-stop: its utterance did not begin here")
         opening, self._opening = self._opening, None
         text = await self._dialogues.text(opening, bytes(self._audio), self._hints)
-        return (await self._told(_transcribed(text))).answer
+        return (await self._told(_transcribed(text), spoken=True)).answer
 
-    async def _told(self, hear: Callable[[Dialogue, Sender], wyoming.Heard]) -> wyoming.Heard:
-        if self._acknowledges:
-            return (await self._dialogues.take(self._grant, self._device, hear))[0]
-        return await self._dialogues.try_to_take(self._grant, self._device, hear)
+    @property
+    def _is_erased(self) -> bool:
+        return self._dialogues.erasures.begun_since(self._arrived)
+
+    async def _told(
+        self, hear: Callable[[Dialogue, Sender], wyoming.Heard], *, spoken: bool = False
+    ) -> wyoming.Heard:
+        if self._is_erased and (spoken or self.listens) and self._dialogue is not None:
+            step = hear(self._dialogue, Sender(self._grant.customer, self._device, 0))
+            step = replace(step, records=())
+        elif self._acknowledges:
+            step = (await self._dialogues.take(self._grant, self._device, hear))[0]
+        else:
+            step = await self._dialogues.try_to_take(self._grant, self._device, hear)
+        self._dialogue = step.dialogue
+        return step
 
     def _hear(self, message: Message) -> Callable[[Dialogue, Sender], wyoming.Heard]:
         def step(dialogue: Dialogue, sender: Sender) -> wyoming.Heard:

@@ -5,7 +5,8 @@
 
 401  no token, or an unknown one        413  a limit on sizes was passed
 404  not there, or another's            422  understood, but wrong
-409  there, but without a context       429  too many requests of this customer
+409  there, but without a context, or   429  too many requests of this customer
+     its customer was erased meanwhile
 503  the store does not answer, all places are taken, or the service stops: try again
 """
 

@@ -41,6 +41,7 @@ from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.avs import PATH as AVS_PATH
 from ctxasr.gateway.http.avs import avs_router
 from ctxasr.gateway.http.dialogues import Dialogues
+from ctxasr.gateway.http.erasures import Arrivals
 from ctxasr.gateway.http.limits import FORM_BYTES_MAX, SOUND_BYTES_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem, problem_of
@@ -91,6 +92,8 @@ def application(service: Service, dialogues: Dialogues | None = None) -> FastAPI
     app = FastAPI(
         title="ctxasr", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
+    if service is not None:  # else for its description alone
+        app.add_middleware(Arrivals, erasures=service.erasures)
     app.include_router(_health(service))
     told = dialogues or Dialogues(service)
     guarded = [avs_router(service), _events(service, told), _utterances(service), _turns(service)]

@@ -16,7 +16,7 @@ recogniser's own text. `recorded` then says that the events are not acknowledged
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -46,6 +46,7 @@ from ctxasr.events import ConsistentStatus, Event, TurnKey, short_hash, to_event
 from ctxasr.forget import Forgotten, forget
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant
+from ctxasr.gateway.http.erasures import CustomerErased, Erasures, Mark
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
 from ctxasr.gateway.http.recogniser import Hearing, Recogniser
@@ -83,7 +84,7 @@ class Service:
         self._until_s: float | None = None
         self._running: dict[asyncio.Task[Any], str] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._erasures: Counter[str] = Counter()
+        self.erasures = Erasures()
         self.remembered = Remembered()
         self._asking: asyncio.Task[str] | None = None
         self._asked_ms = self._key_ms = -inf
@@ -109,17 +110,33 @@ class Service:
         )
 
     async def record(self, record: Record) -> ConsistentStatus:
-        """`on_event` to its end, even if whoever sent it goes away meanwhile."""
+        """`on_event` to its end, even if whoever sent it goes away meanwhile.
+
+        Raises:
+            CustomerErased: the customer was erased since the request arrived; nothing is recorded.
+        """
+        arrived = self.erasures.arrival(record.customer)
+        if self.erasures.begun_since(arrived):
+            raise CustomerErased
         event = self._note(record)
-        writing = self._write(record)
+        writing = self._write(record, arrived)
         if isinstance(record.message.message.payload, Recognize):  # `hear` will ask for it
             self.remembered.listen(event, lambda: self._listen(event))
         return await asyncio.shield(writing)
 
-    def _write(self, record: Record) -> asyncio.Task[ConsistentStatus]:
+    def _write(self, record: Record, arrived: Mark) -> asyncio.Task[ConsistentStatus]:
+        """Write it, unless its customer was erased since its request arrived.
+
+        Erasing waits for what is being written when it begins; what comes while it runs waits for
+        its end. So this is decided here and not in the task, which may begin later.
+        """
+        may_write = self.erasures.may_write(arrived)
+
         async def in_time() -> ConsistentStatus:
             try:
                 async with asyncio.timeout(limits.WRITING_S_MAX):
+                    if not may_write:
+                        await self.erasures.over(arrived)
                     return await on_event(record, self.ports)
             except TimeoutError:
                 raise StoreUnavailable("WRITING_S_MAX has passed") from None
@@ -136,9 +153,11 @@ class Service:
             return self.remembered.turn_of(grant.customer, body.token)
         return None
 
-    def _note(self, record: Record) -> Event:
+    def _note(self, record: Record, *, remember: bool = True) -> Event:
         """What later requests need to know of this one: who is there, which reply is whose."""
         event = to_event(record, self.ports.payload_ttl_s)  # before anything of it is remembered
+        if not remember:
+            return event
         self.saw(record.customer)
         message = record.message.message
         turn = message.header.dialog_request_id or record.interaction
@@ -152,18 +171,19 @@ class Service:
         Raises:
             StoreUnavailable, LimitExceeded: partly done; ask again.
         """
-        self._forget(customer)
         writing = [task for task, whose in self._running.items() if whose == customer]
-        if writing:
-            _, late = await asyncio.wait(writing, timeout=limits.FORGET_S_MAX)
-            if late:
-                raise StoreUnavailable("FORGET_S_MAX has passed")
-        gone = await forget(customer, self.ports.store, self.ports.vault)
-        self._forget(customer)
+        with self.erasures.erasing(customer):
+            self._forget(customer)
+            if writing:
+                _, late = await asyncio.wait(writing, timeout=limits.FORGET_S_MAX)
+                if late:
+                    raise StoreUnavailable("FORGET_S_MAX has passed")
+            gone = await forget(customer, self.ports.store, self.ports.vault)
+            self._forget(customer)
         return gone
 
     def _forget(self, customer: str) -> None:
-        self._erasures[customer] += 1
+        """What this process remembers, before and after: an early context may be read meanwhile."""
         self.remembered.forget(customer)
 
     # ------------------------------------------------------------ utterances
@@ -182,14 +202,17 @@ class Service:
         `plain_text` stands where the context changes nothing: the recogniser's text to the letter,
         where `hearing` gives a normalised one. `hints` came with the utterance.
 
+        Where the customer is erased meanwhile the text is the recogniser's own, and what was said
+        is not recorded, nor what was recorded of it kept.
+
         Raises:
             EnvelopeError, LimitExceeded: the opening is wrong.
             StoreUnavailable: there is no sound, and the opening is perhaps not recorded.
             Problem and what else `hearing` raises.
         """
-        event = self._note(opening)
-        erasures = self._erasures[opening.customer]
-        recording = [self._write(opening)] if record else []
+        arrived = self.erasures.arrival(opening.customer)
+        event = self._note(opening, remember=not self.erasures.begun_since(arrived))
+        recording = [self._write(opening, arrived)] if record else []
         listening = self.remembered.listening(event) or self._listen(event)
         if hints.phrases:
             listening = self._start(with_hints(listening, hints, self.ports), opening.customer)
@@ -199,9 +222,11 @@ class Service:
                 for task in recording:
                     await asyncio.shield(task)
                 return None
-            erased = erasures != self._erasures[opening.customer]
-            known = replace(_ERASED, hints=hints) if erased else listening
+            erased = replace(_ERASED, hints=hints)
+            known = erased if self.erasures.touched_since(arrived) else listening
             result = await on_utterance(known, recognition, self.ports, event.key.turn)
+            if known is listening and self.erasures.touched_since(arrived):
+                result = await on_utterance(erased, recognition, self.ports, event.key.turn)
         finally:
             listening.cancel()
         text = result.result.text
@@ -216,7 +241,7 @@ class Service:
                     "service_payloads": 0,
                 }
             )
-            recording.append(self._write(said))
+            recording.append(self._write(said, arrived))
         return Heard(result, recognition, await _all_recorded(recording), utterance, text)
 
     # ------------------------------------------------------------ sweeping
@@ -326,7 +351,8 @@ async def _all_recorded(recording: Iterable[asyncio.Task[ConsistentStatus]]) -> 
     recorded = not late
     for task in tasks:
         if task.done():
-            with suppress(StoreError):  # KMS may refuse for good: the text is given all the same
+            # KMS may refuse for good: the text is given all the same.
+            with suppress(StoreError, CustomerErased):
                 task.result()
                 continue
             recorded = False
