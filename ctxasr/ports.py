@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ctxasr.events import (
     NO_GROUNDS,
@@ -30,7 +30,10 @@ if TYPE_CHECKING:  # loading numpy takes a tenth of a second, and recording need
     Samples = NDArray[np.int16]
 else:
     Vector = Matrix = Samples = Any
-"""Arrays of 32-bit floats, (d,) and (n, d); samples are 16-bit, 16 kHz, mono."""
+"""Arrays of 32-bit floats, (d,) and (n, d); samples are 16-bit, mono, RATE_HZ a second."""
+
+RATE_HZ: Final = 16_000
+"""Of all sound inside the package."""
 
 
 class EventStore(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ctxasr.report.live import LiveReplay
     from ctxasr.scenario.inputs import Checked
     from ctxasr.scenario.replay import Options
+    from ctxasr.speech.audio import LoadedAudio
 
 PACKAGED: Final = Path(__file__).parents[1] / "scenario" / "packaged"
 """The example that comes with the package: what `ctxasr replay` plays without a PATH."""
@@ -128,7 +130,9 @@ def evaluate(
 
 
 def recognise(
-    audio: Annotated[Path, typer.Argument(help="One utterance: FLAC, WAV or OGG.")],
+    audio: Annotated[
+        Path, typer.Argument(help="One utterance: FLAC, WAV or OGG; - is standard input.")
+    ],
     context: Annotated[
         Path | None,
         typer.Option(
@@ -138,18 +142,35 @@ def recognise(
     ] = None,
     as_json: AsJson = False,
     nbest: Annotated[int, typer.Option(min=0, max=50, help="Hypotheses to show.")] = 0,
+    raw_hz: Annotated[
+        int | None,
+        typer.Option(metavar="RATE", help="No header: 16-bit little-endian mono at this rate."),
+    ] = None,
 ) -> None:
     """Recognise one utterance, under what the assistant had just asked if that is given.
 
+    What is odd about the sound (cut off, clipped, no speech, converted) is said below the text.
+
     - `ctxasr recognise bauer.flac`
     - `ctxasr recognise bauer.flac --context asked.yaml --nbest 5`
+    - `arecord -d 3 -f S16_LE -r 16000 | ctxasr recognise -`
     """
     from ctxasr.report.output import Out, print_json
     from ctxasr.scenario.utterance import load_context, print_recognised, recognise_utterance
 
     before = None if context is None else load_context(context)
-    found = asyncio.run(recognise_utterance(audio, before))
+    found = asyncio.run(recognise_utterance(_read(audio, raw_hz), before))
     if as_json:
         print_json(found.to_json(nbest))
     else:
         print_recognised(found, Out(), nbest)
+
+
+def _read(audio: Path, raw_hz: int | None) -> LoadedAudio:
+    from ctxasr.speech.audio import load_samples, read_stream
+
+    if str(audio) != "-":
+        return load_samples(audio, raw_hz=raw_hz)
+    if sys.stdin.isatty():
+        raise InputError("standard input: is a terminal; pipe a sound into it")
+    return read_stream(sys.stdin.buffer, "standard input", raw_hz=raw_hz)

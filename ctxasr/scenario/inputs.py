@@ -51,7 +51,8 @@ def load_checked(paths: Sequence[Path]) -> Checked:
     """Load every scenario and decode every sound file of it.
 
     Raises:
-        ScenarioError: a scenario or one of its sound files is wrong; names file, line and field.
+        ScenarioError: a scenario or one of its sound files is wrong or cut off; names file,
+            line and field.
     """
     loaded = [load_any(file) for file in scenario_files(paths)]
     spoken = tuple(one for one in loaded if isinstance(one, Scenario))
@@ -71,7 +72,7 @@ def _check_audio(scenario: Scenario) -> list[str]:
         field = f"turns.{index}.user.audio"
         file, line = str(scenario.path), scenario.line_of(field)
         try:
-            loaded = load_samples(path)
+            loaded = load_samples(path, whole=True)
         except InputError as error:
             raise ScenarioError(str(error), file=file, line=line, field=field) from None
         notes += [f"{file}:{line}: {field}: {path.name}: {note}" for note in loaded.notes]

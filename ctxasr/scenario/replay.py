@@ -277,11 +277,11 @@ async def recognise_file(path: Path, recognizer: Recognizer) -> Recognition:
     """Load and recognise one sound file.
 
     Raises:
-        AudioError: it cannot be read.
+        AudioError: it cannot be read, or is cut off.
     """
     from ctxasr.speech.audio import load_samples
 
-    loaded = await asyncio.to_thread(load_samples, path)
+    loaded = await asyncio.to_thread(load_samples, path, whole=True)
     return await recognizer.recognize(loaded.samples)
 
 

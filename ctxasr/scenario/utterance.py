@@ -29,6 +29,8 @@ from ctxasr.scenario.values import Text as Words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ctxasr.speech.audio import LoadedAudio
+
 
 class TurnBefore(Strictly):
     """The turn that asked: what the customer had said, and what the assistant answered."""
@@ -56,7 +58,7 @@ class Recognised:
     recognition: Recognition
     result: Result
     notes: tuple[str, ...]
-    """What was converted to get 16 kHz mono."""
+    """What was converted to get 16 kHz mono, what is missing, and whether there was speech."""
 
     def to_json(self, n_best: int = 0) -> dict[str, Any]:
         """The object that `ctxasr recognise --json` prints."""
@@ -118,22 +120,17 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
     console.print(rows)
 
 
-async def recognise_utterance(audio: Path, context: TurnText | None) -> Recognised:
-    """Recognise one sound file under what was asked before it; without, the plain result.
-
-    Raises:
-        AudioError: the file cannot be read.
-    """
+async def recognise_utterance(audio: LoadedAudio, context: TurnText | None) -> Recognised:
+    """Recognise one utterance under what was asked before it; without, the plain result."""
     from ctxasr.answer import bias_in
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
     from ctxasr.context import extend
     from ctxasr.rescore import rescore
-    from ctxasr.speech.audio import load_samples
 
-    loaded = load_samples(audio)
-    recognition = await default_recognizer().recognize(loaded.samples)
+    recognition = await default_recognizer().recognize(audio.samples)
+    notes = audio.notes_with(recognition)
     if context is None:
-        return Recognised(recognition, Result(recognition.plain, recognition.plain), loaded.notes)
+        return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)
     embedding = await extend(context, None, default_encoder())
     result = await rescore(recognition, bias_in(embedding), default_aligner())
-    return Recognised(recognition, result, loaded.notes)
+    return Recognised(recognition, result, notes)

@@ -1,22 +1,27 @@
-"""Sound files in and out, and what a recogniser needs of the samples: 16 kHz, mono, 16 bit.
+"""Sound in: files, standard input, bodies of requests. One reader for all of them.
 
-What had to be changed on the way (channels, rate, clipping) is said in `notes`, so that nobody
-wonders later why a file sounds different from what was recognised.
+    load_samples("bauer.wav")        read_sound(body, "audio", raw_hz=16_000)
+
+What had to be changed or is missing (channels, rate, a cut-off end, no speech) is said in `notes`,
+so that nobody wonders later why a file sounds different from what was recognised.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.errors import AudioError, LimitExceeded
-from ctxasr.ports import Samples
-
-RATE_HZ: Final = 16_000
+from ctxasr.hypotheses import Recognition
+from ctxasr.ports import RATE_HZ, Samples
+from ctxasr.speech.containers import Container, container_of, foreign_kind_of, kind_of
+from ctxasr.speech.conversion import converted
+from ctxasr.speech.silence import FULL_SCALE
 
 AUDIO_S_MAX: Final = 60.0
 """Longest utterance: a follow-up lasts seconds; the recogniser needs some 20 MB a minute."""
@@ -28,122 +33,172 @@ RATE_HZ_MAX: Final = 96_000
 
 CHANNELS_MAX: Final = 8
 
-DITHER_SIGMA: Final = 20.0
-"""In steps of 16 bit: about -64 dB of full scale, inaudible, yet enough for the cepstral mean."""
+SAMPLES_PER_S_MAX: Final = 192_000
+"""All channels together: a minute of it takes 46 MB, however small the file is."""
 
-SILENT_RUN_S: Final = 0.02
-"""A run of one constant value this long is digital silence, which no microphone gives."""
+FILE_BYTES_MAX: Final = 100_000_000
+"""Read of a file or a pipe: a minute of SAMPLES_PER_S_MAX samples of 8 bytes, and its headers."""
 
-FRAME_S: Final = 0.01
-"""Step in which energy is measured."""
+_BEYOND_END: Final = 39
+"""libsndfile's SFE_BAD_SEEK: all of a FLAC of unknown length has been read."""
 
-TRIM_KEPT_S: Final = 0.25
-"""Silence left before and after the speech: the recogniser's first and last word lean on it."""
-
-TRIM_CONTRAST_DB: Final = 10.0
-"""With less between the quietest and the loudest frames, nothing is taken for silence."""
-
-TRIM_LEVEL: Final = 0.25
-"""Speech starts this far (in dB) from the noise floor to the loudest frames."""
-
-TRIM_RUN_FRAMES: Final = 4
-"""Frames in a row above the level that make speech; a click has one or two."""
-
-_SCALE: Final = 32_768.0
+_FORMATS: Final = frozenset({"WAV", "WAVEX", "FLAC", "OGG", "AIFF", "CAF", "AU"})
+"""What libsndfile may take the bytes for; it knows more, and what is not needed is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedAudio:
-    """Samples at RATE_HZ, mono, int16 (n,), and what was converted to get there."""
+    """Samples at RATE_HZ, mono, int16 (n,), and what is to be said of them."""
 
     samples: Samples
     notes: tuple[str, ...] = ()
+    cut_off: bool = False
+    """Whether the end of the file is missing; a note says how much."""
 
     @property
     def duration_s(self) -> float:
         return len(self.samples) / RATE_HZ
 
+    def notes_with(self, recognition: Recognition) -> tuple[str, ...]:
+        """The notes, and one more if nothing was heard."""
+        if recognition.hypotheses or any(note.startswith("no speech") for note in self.notes):
+            return self.notes
+        return (*self.notes, "no speech: the recogniser heard no word")
 
-def load_samples(path: Path | str) -> LoadedAudio:
-    """Read FLAC, WAV, OGG or what else libsndfile knows. The file is only read.
+
+def load_samples(
+    path: Path | str, *, raw_hz: int | None = None, whole: bool = False
+) -> LoadedAudio:
+    """Read a WAV, FLAC, OGG, AIFF, CAF or AU file, or a pipe; see `read_sound`.
+
+    `whole` refuses what is cut off: figures and tests would speak of half an utterance.
 
     Raises:
-        AudioError: missing, a directory, empty, truncated, no sound file, a rate outside
-            RATE_HZ_MIN to RATE_HZ_MAX, or values that are no numbers; names the file.
-        LimitExceeded: longer than AUDIO_S_MAX.
+        AudioError: missing, a directory, or not to be read; or as `read_sound`.
+        LimitExceeded: as `read_sound`.
     """
     path = Path(path)
     name = path.name
-    if path.is_dir():
-        raise AudioError(f"{name}: a directory; give one FLAC, WAV or OGG file")
-    if not path.is_file():
-        raise AudioError(f"{name}: no such file; give a FLAC, WAV or OGG file")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{name}: the file is empty (0 bytes); give FLAC, WAV or OGG")
-    sound, rate_hz, frames_said = _decode(path)
-    if len(sound) < frames_said or len(sound) == 0:
-        raise AudioError(
-            f"{name}: truncated, {len(sound)} of {frames_said} frames are there; give a whole file"
-            if frames_said
-            else f"{name}: holds no sound (0 frames); give a recording"
-        )
-    if not np.isfinite(sound).all():
-        raise AudioError(f"{name}: has samples that are no finite numbers; export it as 16-bit")
-    notes = []
-    if sound.shape[1] > 1:
-        notes.append(f"{sound.shape[1]} channels mixed down to mono")
-    mono = sound.mean(axis=1, dtype=np.float32)  # (n, channels) -> (n,)
-    if rate_hz != RATE_HZ:
-        import soxr
-
-        mono = soxr.resample(mono, rate_hz, RATE_HZ)
-        lost = "; nothing above 4 kHz in it" if rate_hz == RATE_HZ_MIN else ""
-        notes.append(f"resampled from {rate_hz} Hz to {RATE_HZ} Hz{lost}")
-    clipped = int((np.abs(mono) > 1.0).sum())
-    if clipped > 0:
-        notes.append(f"{clipped} samples beyond full scale clipped")
-    return LoadedAudio(to_int16(mono), tuple(notes))
+    try:
+        if path.is_dir():
+            raise AudioError(f"{name}: a directory; give one FLAC, WAV or OGG file")
+        with path.open("rb") as file:
+            found = read_stream(file, name, raw_hz=raw_hz)
+    except FileNotFoundError:
+        raise AudioError(f"{name}: no such file; give a FLAC, WAV or OGG file") from None
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be read ({error.strerror})") from None
+    if whole and found.cut_off:
+        raise AudioError(f"{name}: {'; '.join(found.notes)}")
+    return found
 
 
-def _decode(path: Path) -> tuple[NDArray[np.float32], int, int]:
-    """Float samples (n, channels), the rate in Hz, and the number of frames the header claims."""
+def read_stream(stream: BinaryIO, name: str, *, raw_hz: int | None = None) -> LoadedAudio:
+    """As `read_sound`, of what a stream holds; no more than FILE_BYTES_MAX is taken from it."""
+    return read_sound(stream.read(FILE_BYTES_MAX + 1), name, raw_hz=raw_hz)
+
+
+def read_sound(data: bytes, name: str, *, raw_hz: int | None = None) -> LoadedAudio:
+    """Samples of a whole file in memory; `name` is for messages.
+
+    `raw_hz`: without a known header the bytes are 16-bit little-endian mono at this rate.
+
+    Raises:
+        AudioError: no sound file, a broken or empty one, half a sample, a rate outside RATE_HZ_MIN
+            to RATE_HZ_MAX, or values that are no numbers.
+        LimitExceeded: AUDIO_S_MAX, CHANNELS_MAX, SAMPLES_PER_S_MAX or FILE_BYTES_MAX is passed.
+    """
+    if not data:
+        raise AudioError(f"{name}: is empty (0 bytes); give a FLAC, WAV or OGG file")
+    before: tuple[str, ...] = ()
+    if raw_hz is not None and kind_of(data) is None and foreign_kind_of(data) is None:
+        sound, rate_hz, share = _raw(data, raw_hz, name), raw_hz, 1.0
+    else:
+        file = container_of(data, name)
+        if raw_hz is not None:
+            before = (f"a {file.kind} file, though given as raw sound",)
+        before += file.notes
+        sound, rate_hz, share = _decoded(file, name)
+    if len(data) > FILE_BYTES_MAX:
+        raise LimitExceeded("FILE_BYTES_MAX", FILE_BYTES_MAX, len(data), name)
+    if share < 1.0:
+        before += (_cut_off(len(sound) / rate_hz, share),)
+    if not len(sound):
+        why = "cut off before its sound begins" if share < 1.0 else "holds no sound (0 frames)"
+        raise AudioError(f"{name}: {why}; give a whole recording")
+    samples, after = converted(sound, rate_hz, name)
+    return LoadedAudio(samples, before + after, share < 1.0)
+
+
+def _cut_off(duration_s: float, share: float) -> str:
+    whole = f" of {duration_s / share:.2f} s" if share > 0.0 else ""
+    return f"cut off: {duration_s:.2f} s{whole} are there; what was said after that is lost"
+
+
+def _raw(data: bytes, rate_hz: int, name: str) -> NDArray[np.float32]:
+    if len(data) % 2:
+        raise AudioError(f"{name}: must be whole samples of 2 bytes, or a WAV, FLAC or OGG file")
+    _check_rate(rate_hz, name)
+    _check_s(len(data) / 2 / rate_hz, name)
+    return np.frombuffer(data, "<i2").astype(np.float32)[:, None] / np.float32(FULL_SCALE)
+
+
+def _decoded(file: Container, name: str) -> tuple[NDArray[np.float32], int, float]:
+    """Float samples (n, channels), the rate in Hz, and how much of what is claimed is there."""
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
-            rate_hz, said = file.samplerate, _claimed_frames(path, file)
-            if not RATE_HZ_MIN <= rate_hz <= RATE_HZ_MAX:
-                raise AudioError(
-                    f"{path.name}: {rate_hz} Hz; {RATE_HZ_MIN} to {RATE_HZ_MAX} Hz can be read"
-                )
-            if file.channels > CHANNELS_MAX:
-                raise LimitExceeded("CHANNELS_MAX", CHANNELS_MAX, file.channels, path.name)
-            most = int(AUDIO_S_MAX * rate_hz)
-            sound = file.read(most + 1, dtype="float32", always_2d=True)
-            if len(sound) > most:
-                seconds = max(said, len(sound)) / rate_hz
-                raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(seconds, 1), path.name)
-    except soundfile.SoundFileError:
+        with soundfile.SoundFile(io.BytesIO(file.data)) as opened:
+            if opened.format not in _FORMATS:
+                raise AudioError(f"{name}: its headers contradict one another; write it again")
+            rate_hz = opened.samplerate
+            _check_rate(rate_hz, name)
+            if opened.channels > CHANNELS_MAX:
+                raise LimitExceeded("CHANNELS_MAX", CHANNELS_MAX, opened.channels, name)
+            per_s = opened.channels * rate_hz
+            if per_s > SAMPLES_PER_S_MAX:
+                raise LimitExceeded("SAMPLES_PER_S_MAX", SAMPLES_PER_S_MAX, per_s, name)
+            most = int(AUDIO_S_MAX * rate_hz) + 1
+            sound, broke_off = _frames(opened, min(most, opened.frames))
+            if len(sound) == most:
+                said = file.frames if file.kind == "FLAC" else opened.frames
+                _check_s(max(most, said) / rate_hz, name)
+    except (soundfile.SoundFileError, ValueError, OverflowError, RuntimeError):
+        broken = "cut off before its sound begins" if file.share < 1.0 else "a broken sound file"
         raise AudioError(
-            f"{path.name}: no sound file that can be read, or a broken one; give FLAC, WAV or OGG"
+            f"{name}: {broken}, or one in a coding that is not read; give a whole WAV, FLAC or OGG"
         ) from None
-    return sound, rate_hz, said
+    if file.frames:
+        return sound, rate_hz, min(1.0, len(sound) / file.frames)
+    return sound, rate_hz, 0.0 if broke_off else file.share
 
 
-def _claimed_frames(path: Path, file: Any) -> int:
-    """The header's length. libsndfile shortens a truncated WAV without a word: look for oneself."""
-    frames = int(file.frames)
-    with path.open("rb") as raw:
-        head = raw.read(4096)
-    size = path.stat().st_size
-    at = head.find(b"data")
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE" and 12 <= at <= len(head) - 8:
-        claimed_bytes = int.from_bytes(head[at + 4 : at + 8], "little")
-        have_bytes = size - at - 8
-        # 0 and 0xFFFFFFFF are what a program writes that streams and never comes back
-        if have_bytes < claimed_bytes < 0xFFFF_FF00 and have_bytes > 0:
-            return max(frames + 1, frames * claimed_bytes // have_bytes)
-    return frames
+def _frames(opened: Any, most: int) -> tuple[NDArray[np.float32], bool]:
+    """Up to `most` frames, and whether they broke off before an end.
+
+    A FLAC that breaks off, or does not know its length, ends with an error; the frames before it
+    are there, and no longer NaN.
+    """
+    import soundfile
+
+    out = np.full((most, opened.channels), np.nan, np.float32)
+    try:
+        return opened.read(out=out), False
+    except soundfile.LibsndfileError as error:
+        if opened.format != "FLAC":
+            raise
+        there = np.flatnonzero(~np.isnan(out[:, -1]))
+        return out[: there[-1] + 1 if len(there) else 0], error.code != _BEYOND_END
+
+
+def _check_rate(rate_hz: int, name: str) -> None:
+    if not RATE_HZ_MIN <= rate_hz <= RATE_HZ_MAX:
+        raise AudioError(f"{name}: {rate_hz} Hz; {RATE_HZ_MIN} to {RATE_HZ_MAX} Hz can be read")
+
+
+def _check_s(duration_s: float, name: str) -> None:
+    if duration_s > AUDIO_S_MAX:
+        raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), name)
 
 
 def save_flac(path: Path | str, samples: Samples) -> None:
@@ -159,64 +214,3 @@ def save_flac(path: Path | str, samples: Samples) -> None:
         soundfile.write(path, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
     except (soundfile.SoundFileError, OSError):
         raise AudioError(f"{path.name}: cannot be written; is the folder there?") from None
-
-
-def to_int16(sound: NDArray[Any]) -> Samples:
-    """From -1..1 to 16 bit, clipped at full scale."""
-    out: Samples = np.clip(np.rint(sound * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
-    return out
-
-
-def has_digital_silence(samples: Samples) -> bool:
-    """Whether some SILENT_RUN_S stand still to the bit."""
-    run = int(SILENT_RUN_S * RATE_HZ)
-    moves = np.flatnonzero(np.diff(samples))
-    edges = np.concatenate([[-1], moves, [len(samples) - 1]])
-    return bool(len(samples)) and bool(np.diff(edges).max() >= run)
-
-
-def dither(samples: Samples, seed: int = 0) -> Samples:
-    """Add Gaussian noise of DITHER_SIGMA where the recording has digital silence; else as it is.
-
-    Cepstral mean normalisation takes the mean over the utterance, and the logarithm of frames
-    without any energy draws it far off.
-    """
-    if not has_digital_silence(samples):
-        return samples
-    noise = np.random.default_rng(seed).normal(0.0, DITHER_SIGMA, len(samples))
-    return to_int16((samples + noise) / _SCALE)
-
-
-def frame_levels_db(samples: Samples) -> NDArray[np.float64]:
-    """Energy of each whole FRAME_S in dB (of squared 16-bit steps); (n,) -> (frames,)."""
-    step = int(FRAME_S * RATE_HZ)
-    frames = samples[: len(samples) // step * step].reshape(-1, step).astype(np.float64)
-    levels: NDArray[np.float64] = 10.0 * np.log10((frames**2).mean(axis=1) + 1.0)
-    return levels
-
-
-def speech_frames(samples: Samples) -> NDArray[np.bool_]:
-    """For each FRAME_S whether it is loud enough to be speech; all of them without contrast."""
-    levels = frame_levels_db(samples)
-    if not len(levels):
-        return np.zeros(0, np.bool_)
-    floor, top = np.percentile(levels, [10, 95])
-    if top - floor < TRIM_CONTRAST_DB:
-        return np.ones(len(levels), np.bool_)
-    active: NDArray[np.bool_] = levels > floor + TRIM_LEVEL * (top - floor)
-    return active
-
-
-def trim_silence(samples: Samples) -> Samples:
-    """Cut what lies more than TRIM_KEPT_S before the first and after the last speech."""
-    active = speech_frames(samples)
-    if len(active) < TRIM_RUN_FRAMES:
-        return samples
-    runs = np.convolve(active, np.ones(TRIM_RUN_FRAMES), "valid") == TRIM_RUN_FRAMES
-    starts = np.flatnonzero(runs)
-    if not len(starts):
-        return samples
-    step, kept = int(FRAME_S * RATE_HZ), int(TRIM_KEPT_S * RATE_HZ)
-    first = max(0, int(starts[0]) * step - kept)
-    last = min(len(samples), int(starts[-1] + TRIM_RUN_FRAMES) * step + kept)
-    return samples[first:last]

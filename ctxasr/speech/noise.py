@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.errors import InputError
-from ctxasr.ports import Samples
-from ctxasr.speech.audio import FRAME_S, RATE_HZ, speech_frames
+from ctxasr.ports import RATE_HZ, Samples
+from ctxasr.speech.silence import FRAME_S, speech_frames
 
 SNR_DB_MIN: Final = -20.0
 SNR_DB_MAX: Final = 60.0

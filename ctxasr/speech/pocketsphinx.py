@@ -25,10 +25,11 @@ from typing import Any, Final
 
 from ctxasr.errors import InputError, LimitExceeded, MissingPart
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition
-from ctxasr.ports import Samples
-from ctxasr.speech.audio import AUDIO_S_MAX, RATE_HZ, dither, trim_silence
+from ctxasr.ports import RATE_HZ, Samples
+from ctxasr.speech.audio import AUDIO_S_MAX
 from ctxasr.speech.lattice import clean_words, read_htk
 from ctxasr.speech.lexicon import PHONES
+from ctxasr.speech.silence import dither, trim_silence
 
 N_BEST_TRIED_MAX: Final = 400
 """Entries read from the n-best search; about two thirds repeat an earlier text."""

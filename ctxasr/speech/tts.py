@@ -21,9 +21,10 @@ from typing import Final
 import numpy as np
 
 from ctxasr.errors import InputError, LimitExceeded, MissingPart
-from ctxasr.ports import Samples
-from ctxasr.speech.audio import DITHER_SIGMA, RATE_HZ, load_samples, trim_silence
+from ctxasr.ports import RATE_HZ, Samples
+from ctxasr.speech.audio import load_samples
 from ctxasr.speech.noise import add_noise
+from ctxasr.speech.silence import DITHER_SIGMA, trim_silence
 
 SPEAK_CHARS_MAX: Final = 1_000
 """About a minute of speech."""

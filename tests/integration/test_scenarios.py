@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from ctxasr.app import Settings
+from ctxasr.ports import RATE_HZ
 from ctxasr.report.trace import TurnReport
 from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.inputs import load_checked
@@ -24,7 +25,6 @@ from ctxasr.scenario.model import Scenario, User
 from ctxasr.scenario.replay import Options, replay_all, run_scenario
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.speak import speak_scenario
-from ctxasr.speech.audio import RATE_HZ
 from ctxasr.speech.tts import available_voices
 
 FOLDER = Path(__file__).parents[2] / "scenarios"

@@ -7,19 +7,27 @@ import pytest
 import soundfile
 
 from ctxasr.errors import AudioError, LimitExceeded
-from ctxasr.ports import Samples
+from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import (
     AUDIO_S_MAX,
     CHANNELS_MAX,
-    RATE_HZ,
+    FILE_BYTES_MAX,
     RATE_HZ_MAX,
     RATE_HZ_MIN,
+    SAMPLES_PER_S_MAX,
+    load_samples,
+    read_sound,
+    save_flac,
+)
+from ctxasr.speech.conversion import FLOAT_PEAK_MAX
+from ctxasr.speech.silence import (
+    NOISE_DB_MAX,
+    SPEECH_DB_MIN,
     TRIM_KEPT_S,
     dither,
     has_digital_silence,
-    load_samples,
-    save_flac,
     trim_silence,
+    why_no_speech,
 )
 
 
@@ -66,8 +74,7 @@ def test_what_is_no_sound_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("call me")
     (tmp_path / "head.wav").write_bytes(wave.read_bytes()[:44])
-    (tmp_path / "cut.wav").write_bytes(wave.read_bytes()[:-1000])
-    (tmp_path / "cut.flac").write_bytes(whole.read_bytes()[:-1000])
+    (tmp_path / "cut.flac").write_bytes(whole.read_bytes()[:100])
     soundfile.write(tmp_path / "none.wav", np.zeros(0), RATE_HZ)
     holed = np.where(np.arange(1000) == 500, np.nan, 0.0)
     soundfile.write(tmp_path / "nan.wav", holed, RATE_HZ, subtype="FLOAT")
@@ -76,9 +83,8 @@ def test_what_is_no_sound_is_refused_by_name(tmp_path: Path) -> None:
         ".": "directory",
         "empty.wav": "0 bytes",
         "text.wav": "no sound file",
-        "head.wav": "truncated|no sound",
-        "cut.wav": "truncated",
-        "cut.flac": "truncated|broken",
+        "head.wav": "cut off before its sound begins",
+        "cut.flac": "cut off before its sound begins",
         "none.wav": "no sound",
         "nan.wav": "finite",
     }
@@ -115,13 +121,66 @@ def test_limits_hold_at_their_edge(tmp_path: Path) -> None:
     soundfile.write(path, np.zeros((100, CHANNELS_MAX + 1)), RATE_HZ)
     with pytest.raises(LimitExceeded, match="CHANNELS_MAX"):
         load_samples(path)
+    soundfile.write(path, np.zeros((100, 4)), SAMPLES_PER_S_MAX // 4)
+    load_samples(path)
+    soundfile.write(path, np.zeros((100, 4)), SAMPLES_PER_S_MAX // 4 + 1)
+    with pytest.raises(LimitExceeded, match="SAMPLES_PER_S_MAX"):
+        load_samples(path)
 
 
-def test_loud_float_files_are_clipped_and_say_so(tmp_path: Path) -> None:
+def test_no_more_than_file_bytes_max_is_read_of_anything(tmp_path: Path) -> None:
+    path = tmp_path / "padded.wav"
+    soundfile.write(path, tone(0.1), RATE_HZ, subtype="PCM_16")
+    with path.open("ab") as file:
+        file.truncate(FILE_BYTES_MAX)  # zeros behind the sound: a chunk without a name
+    assert load_samples(path).duration_s == pytest.approx(0.1)
+    with path.open("ab") as file:
+        file.truncate(FILE_BYTES_MAX + 1)
+    with pytest.raises(LimitExceeded, match="FILE_BYTES_MAX"):
+        load_samples(path)
+    with pytest.raises(AudioError, match="no sound file"):
+        load_samples("/dev/zero")  # it has no end
+
+
+@pytest.mark.parametrize("rate_hz", [RATE_HZ_MIN, RATE_HZ])
+def test_raw_sound_is_read_at_the_rate_that_is_said(rate_hz: int) -> None:
+    raw = (tone(0.5, rate_hz) * 20_000).astype("<i2").tobytes()
+    assert read_sound(raw, "raw", raw_hz=rate_hz).duration_s == pytest.approx(0.5, abs=0.001)
+    with pytest.raises(AudioError, match="whole samples of 2 bytes"):
+        read_sound(raw[:-1], "raw", raw_hz=rate_hz)
+    with pytest.raises(AudioError, match="7999 Hz"):
+        read_sound(raw, "raw", raw_hz=RATE_HZ_MIN - 1)
+    with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
+        read_sound(bytes(2 * (60 * rate_hz + 1)), "raw", raw_hz=rate_hz)
+
+
+def test_floats_are_loud_or_count_steps_at_an_edge(tmp_path: Path) -> None:
+    for peak, said in ((FLOAT_PEAK_MAX, "turned down"), (FLOAT_PEAK_MAX * 1.01, "16 bits")):
+        soundfile.write(tmp_path / "a.wav", 2.0 * peak * tone(0.1), RATE_HZ, subtype="FLOAT")
+        assert said in " ".join(load_samples(tmp_path / "a.wav").notes)
+
+
+def test_levels_without_speech_are_told_at_their_edges() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, RATE_HZ)
+
+    def room(level_db: float) -> Samples:
+        return np.rint(noise * 32_768 * 10 ** (level_db / 20)).astype(np.int16)
+
+    assert "noise at" in (why_no_speech(room(NOISE_DB_MAX - 2)) or "")
+    assert why_no_speech(room(NOISE_DB_MAX + 1)) is None, "loud noise may hold speech"
+    whisper = room(SPEECH_DB_MIN - 10)
+    whisper[4_000:8_000] = room(SPEECH_DB_MIN + 3)[4_000:8_000]
+    assert why_no_speech(whisper) is None
+    whisper[4_000:8_000] = room(SPEECH_DB_MIN - 3)[4_000:8_000]
+    assert "noise at" in (why_no_speech(whisper) or "")
+
+
+def test_loud_float_files_are_turned_down_and_say_so(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "loud.wav", 3.0 * tone(0.1), RATE_HZ, subtype="FLOAT")
     loaded = load_samples(tmp_path / "loud.wav")
     assert loaded.samples.max() == 32767
-    assert "clipped" in loaded.notes[0]
+    assert (np.diff(np.flatnonzero(loaded.samples == 32767)) > 1).all(), "no flat tops"
+    assert "so that none is clipped" in loaded.notes[0]
 
 
 def test_dither_only_where_the_silence_is_digital() -> None:

@@ -138,7 +138,11 @@ def test_wrong_audio_is_named_with_its_line(case: str, tmp_path: Path, command: 
     done = command("replay", spoken(tmp_path, audio))
     assert done.code == 2
     assert "spoken.scenario.yaml:4: turns.0.user.audio: " in done.err
-    assert {"missing": "no such", "truncated": "a broken one", "empty": "0 bytes"}[case] in done.err
+    assert {
+        "missing": "no such",
+        "truncated": "a.flac: cut off: 1.02 s of 2.50 s",
+        "empty": "0 bytes",
+    }[case] in done.err
 
 
 def test_audio_that_is_converted_is_said_to_be(tmp_path: Path, command: Command) -> None:

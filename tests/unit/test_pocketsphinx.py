@@ -14,8 +14,8 @@ import pytest
 
 from ctxasr.errors import LimitExceeded, MissingPart
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
-from ctxasr.ports import Recognizer, Samples
-from ctxasr.speech.audio import AUDIO_S_MAX, RATE_HZ, load_samples
+from ctxasr.ports import RATE_HZ, Recognizer, Samples
+from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
 from ctxasr.speech.lattice import oracle_edits
 from ctxasr.speech.lexicon import PHONES
 from ctxasr.speech.pocketsphinx import PocketSphinxDecoder, PocketSphinxRecognizer

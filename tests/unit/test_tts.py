@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ctxasr.errors import InputError, LimitExceeded, MissingPart
+from ctxasr.ports import RATE_HZ
 from ctxasr.speech import tts
-from ctxasr.speech.audio import RATE_HZ, has_digital_silence, load_samples
+from ctxasr.speech.audio import load_samples
 from ctxasr.speech.noise import (
     NOISE_KINDS,
     PEAK,
@@ -19,6 +20,7 @@ from ctxasr.speech.noise import (
     make_noise,
     speech_power,
 )
+from ctxasr.speech.silence import has_digital_silence
 
 DATA = Path(__file__).parent.parent / "data"
 needs_flite = pytest.mark.skipif(

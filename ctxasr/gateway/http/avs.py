@@ -103,7 +103,7 @@ async def _take(
 async def _decode(
     service: Service, customer: str, parts: AsyncIterator[Part], form: str
 ) -> Recognition | None:
-    from ctxasr.gateway.http.sound import from_pcm
+    from ctxasr.gateway.http.sound import read_body
 
     audio = [part async for part in parts]
     if not audio:
@@ -113,7 +113,7 @@ async def _decode(
     if form != FORMAT:
         raise EnvelopeError(f"event.payload.format: must be {FORMAT}")
     sound = audio[0].data
-    return await service.recogniser.recognise(customer, lambda: from_pcm(sound))
+    return await service.recogniser.recognise(customer, lambda: read_body(sound).samples)
 
 
 def _event(part: Part | None) -> Envelope:

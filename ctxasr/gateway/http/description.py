@@ -19,8 +19,9 @@ from ctxasr.gateway.http.avs import PATH as AVS_PATH
 from ctxasr.gateway.http.guard import OPEN
 from ctxasr.gateway.http.models import Health, ProblemOut
 from ctxasr.gateway.http.problems import MEDIA_TYPE
-from ctxasr.gateway.http.routes import RAW, SOUND_TYPES, application
+from ctxasr.gateway.http.routes import application
 from ctxasr.gateway.http.service import Service
+from ctxasr.gateway.http.sound import L16, RAW, SOUND_TYPES
 from ctxasr.speech.audio import AUDIO_S_MAX
 
 ABOUT: Final = f"""\
@@ -108,7 +109,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     paths["/v1/recognise"]["post"]["requestBody"] = {
         "required": True,
         "description": f"At most {limits.SOUND_BYTES_MAX} bytes and {AUDIO_S_MAX:g} s.",
-        "content": {kind: {"schema": _BINARY} for kind in (RAW, *SOUND_TYPES)},
+        "content": {kind: {"schema": _BINARY} for kind in (RAW, L16, *SOUND_TYPES)},
     }
     frames = {RAW: {"schema": _BINARY}}
     wyoming = paths["/v1/wyoming"]["post"]

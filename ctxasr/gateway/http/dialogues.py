@@ -98,11 +98,11 @@ class Dialogues:
         Raises:
             Problem: all places of the recogniser are taken.
         """
-        from ctxasr.gateway.http.sound import from_pcm
+        from ctxasr.gateway.http.sound import read_body
 
         async def recognition() -> Recognition:
             return await self._service.recogniser.recognise(
-                opening.customer, lambda: from_pcm(audio)
+                opening.customer, lambda: read_body(audio).samples
             )
 
         heard = await self._service.hear(opening, recognition, record=False, hints=hints)

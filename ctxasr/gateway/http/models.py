@@ -200,6 +200,7 @@ class UtteranceOut(Out):
         "sent again, or the turn will be missed."
     )
     hypotheses: list[HypothesisOut] = []
+    notes: list[str] = Field([], description="What is odd about the sound, such as no speech.")
 
 
 # ---------------------------------------------------------------- looking

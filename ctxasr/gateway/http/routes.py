@@ -18,6 +18,7 @@ Whose turn it is, the token says. Another customer's turn is as little there as 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -32,7 +33,7 @@ from ctxasr import __version__
 from ctxasr.answer import ContextState, bias_in
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.envelopes import Identifier
-from ctxasr.errors import AudioError, ContextUnavailable, CtxasrError, PayloadUnreadable
+from ctxasr.errors import ContextUnavailable, CtxasrError, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey, belongs_to_no_turn
 from ctxasr.gateway.contexts import describe_context, nothing, phrase_fields
 from ctxasr.gateway.export.targets import TARGETS, export
@@ -46,9 +47,12 @@ from ctxasr.gateway.http.limits import FORM_BYTES_MAX, SOUND_BYTES_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem, problem_of
 from ctxasr.gateway.http.service import Heard, Service, opening_of
+from ctxasr.gateway.http.sound import RAW, raw_hz_of, read_body
 from ctxasr.gateway.requests import ContextRequest
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.pipeline import sweep
+from ctxasr.ports import Samples
+from ctxasr.speech.audio import LoadedAudio
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
 
@@ -58,13 +62,6 @@ BODY_BYTES_MAX: Final = {
     "/v1/wyoming": SOUND_BYTES_MAX,
 }
 """Paths whose bodies are no JSON, and how large those may be."""
-
-RAW: Final = "application/octet-stream"
-"""16-bit little-endian mono at 16 kHz, without a header."""
-
-SOUND_TYPES: Final = (
-    "audio/wav", "audio/x-wav", "audio/wave", "audio/flac", "audio/x-flac", "audio/ogg",
-)  # fmt: skip
 
 PhraseFormat = StrEnum("PhraseFormat", {name: name for name in ("json", *TARGETS)})  # type: ignore[misc]
 """`json` is ours; the others are those of `gateway.export`."""
@@ -219,17 +216,20 @@ def _utterances(service: Service) -> APIRouter:
         nbest: Annotated[int, Query(ge=0, le=N_BEST_MAX)] = 0,
         record: Annotated[bool, Query()] = True,
     ) -> models.UtteranceOut:
-        """The body is WAV, FLAC, OGG, or raw 16-bit little-endian mono at 16 kHz."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (RAW, *SOUND_TYPES):
-            detail = f"Content-Type must be {RAW} or one of {', '.join(SOUND_TYPES)}"
-            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", detail)
+        """The body is WAV, FLAC, OGG, or raw 16-bit little-endian mono at 16 kHz.
+
+        `notes` says what is odd about the sound: cut off, clipped, no speech, converted.
+        """
+        raw_hz = raw_hz_of(request.headers.get("content-type", ""))
+        notes: list[str] = []
+
+        async def heard() -> Recognition:
+            return await _decoded(service, grant, await request.body(), raw_hz, notes)
+
         opening = service.record_of(grant, opening_of(interaction, token), device)
-        found = await service.hear(
-            opening, lambda: _decoded(service, grant, request, kind), record=record
-        )
+        found = await service.hear(opening, heard, record=record)
         assert found is not None, "sound or an error"
-        return _utterance(interaction, found, found.result.result.plain_text, nbest)
+        return _utterance(interaction, found, found.result.result.plain_text, nbest, notes)
 
     return router
 
@@ -315,15 +315,19 @@ def _whole(grant: Grant) -> str:
     return grant.customer
 
 
-async def _decoded(service: Service, grant: Grant, request: Request, kind: str) -> Recognition:
-    from ctxasr.gateway.http.sound import from_file, from_pcm
+async def _decoded(
+    service: Service, grant: Grant, data: bytes, raw_hz: int | None, notes: list[str]
+) -> Recognition:
+    """What was heard; what is odd about the sound goes into `notes`."""
+    read: list[LoadedAudio] = []
 
-    data = await request.body()
-    if not data:
-        raise AudioError("body: is empty; give a sound")
-    return await service.recogniser.recognise(
-        grant.customer, lambda: from_pcm(data) if kind == RAW else from_file(data)
-    )
+    def samples() -> Samples:
+        read.append(read_body(data, raw_hz))
+        return read[0].samples
+
+    recognition = await service.recogniser.recognise(grant.customer, samples)
+    notes += read[0].notes_with(recognition)
+    return recognition
 
 
 async def _status(service: Service, grant: Grant, interaction: str) -> ConsistentStatus:
@@ -352,7 +356,9 @@ def _recorded(event: str, status: ConsistentStatus) -> models.Recorded:
     return models.Recorded(interaction=status.turn.interaction, event=event, outcome=status.outcome)
 
 
-def _utterance(interaction: str, heard: Heard, plain_text: str, n_best: int) -> models.UtteranceOut:
+def _utterance(
+    interaction: str, heard: Heard, plain_text: str, n_best: int, notes: Sequence[str] = ()
+) -> models.UtteranceOut:
     result = heard.result
     changes: list[Any] = [one.to_json() for one in result.result.changes]
     return models.UtteranceOut(
@@ -370,4 +376,5 @@ def _utterance(interaction: str, heard: Heard, plain_text: str, n_best: int) -> 
             models.HypothesisOut(text=one.text, score=one.score)
             for one in heard.recognition.hypotheses[:n_best]
         ],
+        notes=list(notes),
     )

@@ -39,8 +39,8 @@ from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, T
 from ctxasr.gateway.protocols.forms import ConversationId, F, Form, read
 from ctxasr.gateway.protocols.wyoming_frames import Message
 from ctxasr.hints import NO_HINTS, Hints, hints_of
+from ctxasr.ports import RATE_HZ
 
-RATE_HZ: Final = 16_000
 WIDTH_BYTES: Final = 2
 CHANNELS: Final = 1
 

@@ -1,0 +1,118 @@
+"""Decoded sound of any rate and number of channels -> 16 kHz, mono, 16 bit; each change is said.
+
+converted(sound, 44_100)  ->  samples, ("2 channels mixed down to mono", "resampled from ...")
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxasr.errors import AudioError
+from ctxasr.ports import RATE_HZ, Samples
+from ctxasr.speech.silence import to_int16, why_no_speech
+
+FLOAT_PEAK_MAX: Final = 8.0
+"""Floats up to here (18 dB over full scale) are loud sound; beyond, they count integer steps."""
+
+INTEGER_SCALES: Final = (2.0**15, 2.0**23, 2.0**31)
+"""Full scale of floats that count integer steps: the first that is not below the peak."""
+
+CLIPPED_SHARE: Final = 0.001
+"""From this share of samples that stand still at full scale, three in a row, clipping is said."""
+
+CLIPPED_LEVEL: Final = 0.98
+"""Where clipping may stand: mu-law ends at 0.9803."""
+
+OFFSET: Final = 0.01
+"""A mean of this much of full scale is an offset of the converter, no speech."""
+
+CANCELLED_POWER: Final = 0.2
+"""With less than this share of the loudest channel's power left in their mean, channels cancel one
+another. Of two channels, one silent, the mean keeps a quarter."""
+
+Floats = NDArray[np.float32]
+
+
+def converted(sound: Floats, rate_hz: int, name: str) -> tuple[Samples, tuple[str, ...]]:
+    """Samples (n,) of `sound` (n, channels), and what was changed. `sound` may be written over.
+
+    Raises:
+        AudioError: values that are no finite numbers, or of no scale that is known.
+    """
+    if not np.isfinite(sound).all():
+        raise AudioError(f"{name}: has samples that are no finite numbers; export it as 16-bit")
+    notes: list[str] = []
+    sound = _scaled(sound, name, notes)
+    _look_for_clipping(sound, notes)
+    _centre(sound, notes)
+    mono = _one_channel(sound, notes)
+    if rate_hz != RATE_HZ:
+        import soxr
+
+        mono = soxr.resample(mono, rate_hz, RATE_HZ)
+        lost = "; nothing above 4 kHz in it" if rate_hz == RATE_HZ // 2 else ""
+        notes.append(f"resampled from {rate_hz} Hz to {RATE_HZ} Hz{lost}")
+    over = int((np.abs(mono) > 1.0).sum())
+    if over:
+        peak = float(np.abs(mono).max())
+        mono = mono / np.float32(peak)
+        lower = f"turned down by {20.0 * math.log10(peak):.1f} dB"
+        notes.append(f"{over} samples beyond full scale: {lower}, so that none is clipped")
+    samples = to_int16(mono)
+    silent = why_no_speech(samples)
+    if silent is not None:
+        notes.append(f"no speech: {silent}")
+    return samples, tuple(notes)
+
+
+def _scaled(sound: Floats, name: str, notes: list[str]) -> Floats:
+    peak = float(np.abs(sound).max(initial=0.0))
+    if peak <= FLOAT_PEAK_MAX:
+        return sound
+    scale = next((one for one in INTEGER_SCALES if peak <= one), None)
+    if scale is None:
+        raise AudioError(
+            f"{name}: floats up to {peak:.3g}, where 1 is full scale; export as 16-bit"
+        )
+    bits = round(math.log2(scale)) + 1
+    notes.append(f"floats up to {peak:.0f} in place of 1: taken for steps of {bits} bits")
+    return sound / np.float32(scale)
+
+
+def _look_for_clipping(sound: Floats, notes: list[str]) -> None:
+    """Runs of three samples at a channel's highest or lowest value, close to full scale."""
+    at = np.zeros(sound.shape, np.bool_)
+    for edge in (sound.max(axis=0, initial=0.0), sound.min(axis=0, initial=0.0)):
+        if (np.abs(edge) >= CLIPPED_LEVEL).any():
+            at |= (np.abs(sound - edge) < 1e-6) & (np.abs(edge) >= CLIPPED_LEVEL)
+    share = float((at[2:] & at[1:-1] & at[:-2]).mean(axis=0).max(initial=0.0)) if len(at) > 2 else 0
+    if share >= CLIPPED_SHARE:
+        notes.append(f"clipped: {share:.1%} of it stands at full scale; record it more quietly")
+
+
+def _centre(sound: Floats, notes: list[str]) -> None:
+    mean: NDArray[Any] = sound.mean(axis=0, dtype=np.float64)
+    offset = float(np.abs(mean).max(initial=0.0))
+    if offset >= OFFSET:
+        sound -= mean.astype(np.float32)
+        notes.append(f"a constant offset of {offset:.0%} of full scale removed")
+
+
+def _one_channel(sound: Floats, notes: list[str]) -> Floats:
+    """The mean of the channels; where they cancel one another, the loudest of them."""
+    mono: Floats = sound.mean(axis=1, dtype=np.float32)  # (n, channels) -> (n,)
+    channels = sound.shape[1]
+    if channels == 1:
+        return mono
+    powers = (sound.astype(np.float64) ** 2).mean(axis=0)  # (channels,)
+    loudest = int(powers.argmax())
+    if float((mono.astype(np.float64) ** 2).mean()) < CANCELLED_POWER * powers[loudest]:
+        alone = f"channel {loudest + 1}, the loudest, is taken alone"
+        notes.append(f"{channels} channels cancel one another: {alone}")
+        return sound[:, loudest].copy()
+    notes.append(f"{channels} channels mixed down to mono")
+    return mono
