@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -43,8 +44,23 @@ CONTEXT_PHRASES_MAX: Final = 300
 CONTEXT_TEXT_BYTES_MAX: Final = 100_000
 """Their texts and kinds as JSON; with rows and vectors all stays within one payload."""
 
+TRIGGER_PAYLOADS_MAX: Final = 64
+"""Payloads of one turn that its context is made of, utterance and reply before all others."""
+
+TRIGGER_BYTES_MAX: Final = 1_000_000
+"""No further payload is read once so many bytes of texts are: three hundred names of four-byte
+characters have a quarter of it."""
+
+PAYLOADS_AT_ONCE: Final = 16
+"""Payloads of one read: more than most turns have, and each read is parsed in one go."""
+
 FORMAT_VERSION: Final = 3
 """Version 2 had no spellings and no ids; it is read all the same."""
+
+PHRASES_AT_ONCE: Final = 128
+"""After so many phrases were looked at, other tasks of the process get their turn."""
+
+_SHORTEST_BYTES: Final = len('[["x", "", "", "", ""]]')
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False)  # escapes would be longer
 
@@ -151,15 +167,41 @@ async def compute(
     """
     if status.wrapped_key is None:
         raise PayloadUnreadable("the turn's data key is gone")
-    refs = sorted(ref for ref in status.refs if ref.kind is not PayloadKind.CONTEXT)
     try:
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(vault.get(status.wrapped_key, status.turn, refs))
+            reading = group.create_task(_read(status, status.wrapped_key, vault))
             following = group.create_task(_context_before(status, store, vault))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    turn, before = to_turn_text(reading.result()), following.result()
+    (payloads, unread), before = reading.result(), following.result()
+    turn = to_turn_text(payloads)
+    turn = replace(turn, left_out=turn.left_out + unread)
     return await extend(turn, before, encoder, began_ms=status.began_ms)
+
+
+async def _read(
+    status: ConsistentStatus, wrapped_key: bytes, vault: PayloadVault
+) -> tuple[list[Payload], int]:
+    """The turn's payloads, utterance and reply first, and how many a limit has left unread.
+
+    As many lie there as recorders were let write, also those of a version with other limits.
+    """
+    refs = sorted(
+        (ref for ref in status.refs if ref.kind is not PayloadKind.CONTEXT),
+        key=lambda ref: (ref.kind.from_service, ref),
+    )
+    found: list[Payload] = []
+    left_bytes = TRIGGER_BYTES_MAX
+    for begin in range(0, min(len(refs), TRIGGER_PAYLOADS_MAX), PAYLOADS_AT_ONCE):
+        if left_bytes <= 0:
+            break
+        batch = refs[begin : begin + PAYLOADS_AT_ONCE]
+        read = await vault.get(wrapped_key, status.turn, batch)
+        left_bytes -= sum(
+            len(text.encode("utf-8", "replace")) for one in read for text in one.texts
+        )
+        found += read
+    return found, len(refs) - len(found)
 
 
 async def extend(
@@ -180,13 +222,16 @@ async def extend(
     ):
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
-    phrases = list(phrases_of(turn))
     wanted = {normalise(name.text) for name in named_by(turn)}
     if before is not None:
-        seen = {phrase.text for phrase in phrases}
-        phrases += [phrase for phrase in before.phrases if phrase.text not in seen]
         wanted |= {phrase.text for phrase in before.phrases}
-    phrases = within_limits(phrases)
+    kept = _Kept()
+    for number, phrase in enumerate(_named(turn, before), 1):
+        if not kept.take(phrase):
+            break
+        if number % PHRASES_AT_ONCE == 0:  # thousands, where a list of long names has parts
+            await asyncio.sleep(0)
+    phrases = kept.phrases
     left_out = turn.left_out + len(wanted - {"", *(phrase.text for phrase in phrases)})
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
@@ -204,26 +249,46 @@ async def extend(
     )
 
 
-def within_limits(phrases: list[Phrase]) -> list[Phrase]:
+def _named(turn: TurnText, before: ContextEmbedding | None) -> Iterator[Phrase]:
+    """What the turn names, then what the context before it holds."""
+    seen: set[str] = set()
+    for phrase in phrases_of(turn):
+        seen.add(phrase.text)
+        yield phrase
+    for phrase in () if before is None else before.phrases:
+        if phrase.text not in seen:
+            yield phrase
+
+
+def within_limits(phrases: Iterable[Phrase]) -> list[Phrase]:
     """The first CONTEXT_PHRASES_MAX of those that CONTEXT_TEXT_BYTES_MAX has room for.
 
     One that is too long for what is left is passed over; a shorter one after it may still fit.
     """
-    chars = sum(sum(map(len, _fields(phrase))) + 22 for phrase in phrases)
-    if len(phrases) <= CONTEXT_PHRASES_MAX and chars * 6 <= CONTEXT_TEXT_BYTES_MAX:
-        return phrases  # six bytes are the longest that a character becomes
-    kept: list[Phrase] = []
-    left_bytes = CONTEXT_TEXT_BYTES_MAX
+    kept = _Kept()
     for phrase in phrases:
-        if len(kept) == CONTEXT_PHRASES_MAX:
+        if not kept.take(phrase):
             break
-        if sum(map(len, _fields(phrase))) > left_bytes:
-            continue  # not even written out: it may be of any length
-        size = len(_as_json([phrase]))
-        if size <= left_bytes:
-            kept.append(phrase)
-            left_bytes -= size
-    return kept
+    return kept.phrases
+
+
+class _Kept:
+    """Phrases within the limits of a context."""
+
+    def __init__(self) -> None:
+        self.phrases: list[Phrase] = []
+        self._left_bytes = CONTEXT_TEXT_BYTES_MAX
+
+    def take(self, phrase: Phrase) -> bool:
+        """Keep it if it fits; False if none will fit any more."""
+        if len(self.phrases) >= CONTEXT_PHRASES_MAX or self._left_bytes < _SHORTEST_BYTES:
+            return False
+        if sum(map(len, _fields(phrase))) < self._left_bytes:  # else not even written out
+            size = len(_as_json([phrase]))
+            if size <= self._left_bytes:
+                self.phrases.append(phrase)
+                self._left_bytes -= size
+        return True
 
 
 def _as_json(phrases: Sequence[Phrase]) -> bytes:
@@ -264,15 +329,17 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
                 named.setdefault((label, text), known_as)
         else:
             texts.setdefault(payload.ref.kind, []).extend(payload.texts)
-    entities = [Entity(kind, text, known_as) for (kind, text), known_as in named.items()]
-    screen = list(dict.fromkeys(texts.get(PayloadKind.SCREEN, [])))
+    screen = dict.fromkeys(texts.get(PayloadKind.SCREEN, []))
     return TurnText(
         utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
         reply=next(iter(texts.get(PayloadKind.REPLY, [])), ""),
-        entities=tuple(entities[:CONTEXT_PHRASES_MAX]),
-        screen=tuple(screen[:CONTEXT_PHRASES_MAX]),
+        entities=tuple(
+            Entity(kind, text, known_as)
+            for (kind, text), known_as in islice(named.items(), CONTEXT_PHRASES_MAX)
+        ),
+        screen=tuple(islice(screen, CONTEXT_PHRASES_MAX)),
         slot=next(iter(texts.get(PayloadKind.SLOT, [])), ""),
-        left_out=sum(len(names[CONTEXT_PHRASES_MAX:]) for names in (entities, screen)),
+        left_out=sum(max(0, len(names) - CONTEXT_PHRASES_MAX) for names in (named, screen)),
     )
 
 

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import TTL_S, Encoder, World, recognize, record, run, turn
+from conftest import START_MS, TTL_S, Encoder, World, recognize, record, run, turn
 from safetensors.numpy import load, save
 
 from ctxasr.context import (
     CONTEXT_PHRASES_MAX,
     CONTEXT_TEXT_BYTES_MAX,
     HALF_MAX,
+    PAYLOADS_AT_ONCE,
+    TRIGGER_BYTES_MAX,
+    TRIGGER_PAYLOADS_MAX,
     TURNS_KEPT,
     ContextEmbedding,
+    compute,
+    extend,
     to_turn_text,
     within_limits,
 )
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import (
     KIND_CHARS_MAX,
+    Entity,
     Outcome,
     Payload,
     PayloadKind,
@@ -33,8 +41,9 @@ from ctxasr.events import (
 )
 from ctxasr.hypotheses import Phrase
 from ctxasr.pipeline import context_ref
-from ctxasr.ports import Matrix, Vector
-from ctxasr.store.schema import PAYLOAD_BYTES_MAX
+from ctxasr.ports import Clock, Matrix, Vector
+from ctxasr.store.memory import MemoryVault
+from ctxasr.store.schema import PAYLOAD_BYTES_MAX, absent
 from ctxasr.timing import spoken_ms
 from ctxasr.windows import window_of
 from ctxasr.words import normalise
@@ -195,6 +204,95 @@ def test_thousands_of_names_are_cut_before_they_hold_up_the_loop() -> None:
     screen = Payload(key, PayloadRef(PayloadKind.SCREEN, "1"), texts, TTL_S)
     assert len(to_turn_text([screen]).screen) == CONTEXT_PHRASES_MAX
     assert to_turn_text([screen]).left_out == len(texts) - CONTEXT_PHRASES_MAX
+
+
+class Counted(MemoryVault):
+    """Keeps what each read asked for."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.reads: list[list[PayloadRef]] = []
+
+    async def get(
+        self, wrapped_key: bytes, turn: TurnKey, refs: Sequence[PayloadRef]
+    ) -> list[Payload]:
+        self.reads.append(list(refs))
+        return await super().get(wrapped_key, turn, refs)
+
+
+async def context_of(texts: Sequence[Sequence[str]]) -> tuple[ContextEmbedding, Counted]:
+    """Of a turn that lies there with a payload of entities for each of `texts`."""
+    world = World()
+    vault, key = Counted(world.clock), TurnKey("customer", "turn-1")
+    wrapped, expires_at_s = await vault.new_key(key), START_MS // 1_000 + TTL_S
+    said: list[tuple[PayloadKind, str, Sequence[str]]] = [
+        (PayloadKind.UTTERANCE, "0", ["call meg"]),
+        (PayloadKind.REPLY, "0", ["Which Meg?"]),
+    ]
+    said += [(PayloadKind.ENTITIES, f"{number:04}", held) for number, held in enumerate(texts)]
+    refs = [PayloadRef(kind, number) for kind, number, _ in said]
+    for ref, (_, _, held) in zip(refs, said, strict=True):
+        await vault.put(wrapped, Payload(key, ref, tuple(held), int(expires_at_s), "contact"))
+    status = absent(key)._replace(refs=frozenset(refs), wrapped_key=wrapped)
+    return await compute(status, world.store, vault, world.encoder), vault
+
+
+def test_a_trigger_reads_so_many_payloads_whatever_lies_there() -> None:
+    async def main() -> None:
+        spare = TRIGGER_PAYLOADS_MAX - 2  # utterance and reply
+        context, vault = await context_of([[f"N{n}x"] for n in range(spare)])
+        assert context.left_out == 0
+        assert max(map(len, vault.reads)) == PAYLOADS_AT_ONCE
+        context, vault = await context_of([[f"N{n}x"] for n in range(spare + 86)])
+        assert sum(map(len, vault.reads)) == TRIGGER_PAYLOADS_MAX
+        assert context.left_out == 86
+        kinds = {ref.kind for ref in vault.reads[0][:2]}
+        assert kinds == {PayloadKind.UTTERANCE, PayloadKind.REPLY}, "before all others"
+        assert "meg" in [phrase.text for phrase in context.phrases], "of the reply"
+
+    run(main())
+
+
+def test_a_trigger_reads_so_many_bytes_whatever_lies_there() -> None:
+    async def main() -> None:
+        long = [[f"{n:03}{m:03}{'x' * 190}" for m in range(500)] for n in range(60)]  # 98 kB each
+        context, vault = await context_of(long)
+        read = sum(map(len, vault.reads))
+        assert read == PAYLOADS_AT_ONCE, "the first read passes the limit"
+        assert context.left_out > 60 - read
+        few = [[f"{n:03}{'x' * 190}"] for n in range(60)]
+        assert sum(map(len, (await context_of(few))[1].reads)) == 62
+        edge = TRIGGER_BYTES_MAX - len("call megWhich Meg?")
+        for size, reads in ((edge - 1, 2), (edge, 1)):
+            large = [["x" * 400_000], ["x" * 400_000], ["x" * (size - 800_000)]]
+            payloads = [*large, *[[""]] * (PAYLOADS_AT_ONCE - 5), ["last"]]
+            assert len((await context_of(payloads))[1].reads) == reads
+
+    run(main())
+
+
+def test_others_get_their_turn_while_thousands_of_phrases_are_looked_at() -> None:
+    """Three hundred long names have three thousand parts; such a kind leaves room for few."""
+    names = tuple(
+        Entity("\x01" * 256, f"Maria{n} Anna{n} Luisa{n} Berg{n} Hof{n} Lang{n}")
+        for n in range(300)
+    )
+    steps = 0
+
+    async def count() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        counting = asyncio.create_task(count())
+        context = await extend(TurnText("", "", names), None, World().encoder)
+        counting.cancel()
+        assert 0 < len(context.phrases) < 100
+        assert steps > 10
+
+    run(main())
 
 
 def test_a_kind_from_an_older_version_is_cut() -> None:

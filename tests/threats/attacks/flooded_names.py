@@ -13,7 +13,7 @@ from ctxasr.events import ENTITIES_MAX, Outcome
 
 MUTANT: Mutant = (
     "context.py",
-    "if len(kept) == CONTEXT_PHRASES_MAX:",
+    "if len(self.phrases) >= CONTEXT_PHRASES_MAX or self._left_bytes < _SHORTEST_BYTES:",
     "if False:",
 )
 
