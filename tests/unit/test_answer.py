@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxasr.answer import ContextState, Listening, listen, on_utterance
-from ctxasr.context import ContextEmbedding
+from ctxasr.context import FORMAT_VERSION, ContextEmbedding
 from ctxasr.errors import ContextUnavailable, StoreUnavailable
 from ctxasr.events import Outcome, PayloadKind, to_event
 from ctxasr.pipeline import Ports
@@ -126,7 +126,9 @@ def test_a_payload_table_that_fails_while_embedding_is_missed(method: str) -> No
 
 
 def of_another_version(blob: bytes) -> bytes:
-    return blob.replace(b'"version": 2', b'"version": 9')
+    right = f'"version": {FORMAT_VERSION}'.encode()
+    assert right in blob
+    return blob.replace(right, b'"version": 9')
 
 
 BLOBS: dict[str, Callable[[bytes], bytes]] = {
