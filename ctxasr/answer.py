@@ -15,6 +15,7 @@ from typing import Final
 from ctxasr.bias import Bias, bias_of
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import Event, Outcome, TurnKey
+from ctxasr.followups import read_asking
 from ctxasr.hints import NO_HINTS, Hints, hinted
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.pipeline import Ports
@@ -39,7 +40,8 @@ class ContextState(StrEnum):
 class Listening:
     """What is known of the context while the customer still speaks, since `at_ms`.
 
-    `undecided` says that the asking turn was not settled yet: it may be worth another look. From
+    `undecided` says that the asking turn was not settled yet: it may be worth another look at
+    `asked`, the turn that `token` is linked to. From
     `expires_at_s` on (seconds since 1970) the context may be used no more, wherever it waits.
     `hints` came with the utterance itself, and hold whatever became of the context.
     """
@@ -53,6 +55,7 @@ class Listening:
     expires_at_s: int = 0
     hints: Hints = NO_HINTS
     at_ms: float = math.inf
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +100,21 @@ async def listen(event: Event, ports: Ports) -> Listening:
         asked = await ports.store.follow(turn.customer, event.initiator)
     except Exception as error:
         return replace(unknown, reason=f"the store failed: {type(error).__name__}")
-    if asked is None or asked == turn:
+    if asked is None:
         return unknown
-    return await _look(asked, float(event.mark.at_ms), ports)
+    return await _look(asked, event.initiator, float(event.mark.at_ms), ports)
 
 
-async def _look(asked: TurnKey, at_ms: float, ports: Ports) -> Listening:
-    """The context that the turn `asked` has left, as far as it is settled; never fails.
+async def _look(asked: TurnKey, token: str, at_ms: float, ports: Ports) -> Listening:
+    """The context that the turn which `token` leads to has left, if it is settled; never fails.
 
     An utterance that began at `at_ms` has no use for what was said later.
     """
     unknown = "the asking turn is unknown or expired"
-    found = Listening(ContextState.MISSED, asked, reason=unknown, at_ms=at_ms)
+    found = Listening(ContextState.MISSED, asked, reason=unknown, token=token, at_ms=at_ms)
     try:
         with ports.telemetry.span("fetch", asked):
-            status = await ports.store.read(asked)
+            status = await read_asking(asked, token, ports.store)
             if status is None:
                 return found
             if is_later(status.began_ms, at_ms):
@@ -177,7 +180,7 @@ async def on_utterance(
             if not isinstance(listening, Listening):
                 known = await listening
             if known.undecided and known.asked is not None:
-                again = await _look(known.asked, known.at_ms, ports)
+                again = await _look(known.asked, known.token, known.at_ms, ports)
                 known = replace(again, hints=known.hints)
             if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
                 known = replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)

@@ -30,6 +30,7 @@ from ctxasr.events import (
     Recognize,
     TurnText,
 )
+from ctxasr.followups import own_refs, read_asking
 from ctxasr.hypotheses import Phrase
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
 from ctxasr.timing import is_later
@@ -187,7 +188,7 @@ async def _read(
     As many lie there as recorders were let write, also those of a version with other limits.
     """
     refs = sorted(
-        (ref for ref in status.refs if ref.kind is not PayloadKind.CONTEXT),
+        (ref for ref in own_refs(status) if ref.kind is not PayloadKind.CONTEXT),
         key=lambda ref: (ref.kind.from_service, ref),
     )
     found: list[Payload] = []
@@ -356,10 +357,8 @@ async def _context_before(
         return None
     try:
         asked = await store.follow(status.turn.customer, recognize.token)
-        if asked is None or asked == status.turn:
-            return None
-        before = await store.read(asked)
-        if before is None:
+        before = None if asked is None else await read_asking(asked, recognize.token, store)
+        if before is None or before.turn == status.turn:
             return None
         context = await fetch(before, vault)
     except Exception:

@@ -44,6 +44,7 @@ from ctxasr.envelopes import (
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.hypotheses import PHRASE_CHARS_MAX
 from ctxasr.status import (
+    FOLLOW_UP,
     NO_GROUNDS,
     ConsistentStatus,
     EventKey,
@@ -59,7 +60,8 @@ from ctxasr.status import (
 from ctxasr.timing import spoken_ms
 
 __all__ = [
-    "ENTITIES_MAX", "KIND_CHARS_MAX", "MESSAGE_BYTES_MAX", "NO_GROUNDS", "SERVICE_PAYLOADS_MAX",
+    "ENTITIES_MAX", "FOLLOW_UP",
+    "KIND_CHARS_MAX", "MESSAGE_BYTES_MAX", "NO_GROUNDS", "SERVICE_PAYLOADS_MAX",
     "TEXT_BYTES_MAX", "Body", "ConsistentStatus", "ElicitSlot", "Entities", "Entity", "Envelope",
     "Event", "EventKey", "ExpectSpeech", "ExpectSpeechTimedOut", "Grounds", "Header", "Initiator",
     "InitiatorPayload", "Mark", "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef",

@@ -136,7 +136,7 @@ async def _record(record: Record) -> ConsistentStatus | None:
         status = await on_event(record, service.ports)
         if service.sweeps is not None and needs_sweep(header.message_id, status):
             now_ms, grace_ms = service.ports.clock.now_ms(), service.ports.grace_ms
-            await service.sweeps.later(turn, sweep_delay_s(status, now_ms, grace_ms))
+            await service.sweeps.later(status.turn, sweep_delay_s(status, now_ms, grace_ms))
     return status
 
 

@@ -25,6 +25,7 @@ from ctxasr.events import (
     short_hash,
     to_event,
 )
+from ctxasr.followups import placed
 from ctxasr.ports import (
     Clock,
     ContextEncoder,
@@ -101,6 +102,7 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     status = await record_event(
         event, ports.store, ports.vault, expires_at_s, now_ms=ports.clock.now_ms()
     )
+    event, status = await placed(event, status, ports.store, ports.vault, ports.clock, expires_at_s)
     # Once more: a window that was opened between the two may stand on an item without this event.
     ports.windows.note(event)
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)

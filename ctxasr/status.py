@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 
 from ctxasr.envelopes import COUNT_MAX
 
+FOLLOW_UP: Final = "Turn.FollowUp"
+"""Name of a mark, ours: a later turn began under this turn's id (see `ctxasr.followups`)."""
+
 
 class PayloadKind(StrEnum):
     """What a payload's text is. All but the first two and the last are service payloads."""
@@ -122,12 +125,15 @@ class TurnStatus(NamedTuple):
         return float(min((mark.at_ms for mark in self.marks.values()), default=0))
 
     def mark(self, name: str) -> Mark | None:
-        """The earliest event of that name."""
-        earliest = None
+        """The earliest event of that name, unless it is of a later turn under the same id."""
+        earliest = followed = None
         for mark in self.marks.values():
             if mark.name == name and (earliest is None or mark.at_ms < earliest.at_ms):
                 earliest = mark
-        return earliest
+            elif mark.name == FOLLOW_UP and (followed is None or mark.at_ms < followed):
+                followed = mark.at_ms
+        later = earliest is not None and followed is not None and earliest.at_ms > followed
+        return None if later else earliest
 
 
 class ConsistentStatus(TurnStatus):

@@ -20,6 +20,7 @@ from ctxasr.events import (
     PayloadRef,
     RequestProcessingCompleted,
 )
+from ctxasr.followups import own_refs
 from ctxasr.ports import EventStore, PayloadVault
 
 GRACE_MS: Final = 10_000.0
@@ -62,7 +63,7 @@ def expects_speech(status: ConsistentStatus) -> bool:
 
 def is_complete(status: ConsistentStatus) -> bool:
     """Whether utterance, reply and the announced service payloads are there."""
-    kinds = [ref.kind for ref in status.refs]
+    kinds = [ref.kind for ref in own_refs(status)]
     expect = status.mark(ExpectSpeech.full_name)
     announced = (expect.number or 0) if expect is not None else 0
     return (
@@ -83,7 +84,7 @@ def grounds_of(status: ConsistentStatus) -> Grounds:
     decisive = _first(status, ExpectSpeech.full_name)
     if decisive is not None:
         announced = status.marks[decisive].number or 0
-        there = sorted(status.refs)
+        there = sorted(own_refs(status))
         for kind in (PayloadKind.UTTERANCE, PayloadKind.REPLY):
             refs += [ref for ref in there if ref.kind is kind][:1]
         refs += [ref for ref in there if ref.kind.from_service][:announced]

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ctxasr.errors import LimitExceeded
 from ctxasr.events import (
+    FOLLOW_UP,
     ConsistentStatus,
     Event,
     ExpectSpeech,
@@ -51,6 +52,9 @@ def window_of(status: ConsistentStatus) -> Deadline:
         known = first.get(mark.name)
         if known is None or mark.at_ms < known.at_ms:
             first[mark.name] = mark
+    followed = first.get(FOLLOW_UP)
+    if followed is not None:  # what came later belongs to another turn
+        first = {name: one for name, one in first.items() if one.at_ms <= followed.at_ms}
     if _EXPECT not in first:
         return Deadline(0.0, 0.0)
     speak, reply = first.get(_SPEAK), first.get(_REPLY)

@@ -18,6 +18,7 @@ from ctxasr.answer import ContextState, Listening, bias_in, on_utterance
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey
+from ctxasr.followups import read_asking
 from ctxasr.gateway.requests import ContextRequest, RescoreRequest
 from ctxasr.pipeline import Ports
 from ctxasr.ports import Matrix
@@ -35,7 +36,8 @@ async def describe_context(request: ContextRequest, ports: Ports) -> dict[str, A
         StoreUnavailable, PayloadUnreadable, ContextUnavailable: see `nothing`.
     """
     turn = await _asked(request, ports)
-    status = None if turn is None else await ports.store.read(turn)
+    token = request.token or ""
+    status = None if turn is None else await read_asking(turn, token, ports.store)
     if status is None:
         return nothing(request, None)
     answer = nothing(request, None) | {
@@ -136,7 +138,9 @@ async def _listening(request: RescoreRequest, ports: Ports) -> Listening:
     """The turn that handed out the token; `on_utterance` then reads its context."""
     unknown = Listening(ContextState.MISSED, reason="the asking turn is unknown or expired")
     asked = await _asked(request, ports)
-    return unknown if asked is None else replace(unknown, asked=asked, undecided=True)
+    if asked is None:
+        return unknown
+    return replace(unknown, asked=asked, token=request.token or "", undecided=True)
 
 
 async def _asked(request: ContextRequest | RescoreRequest, ports: Ports) -> TurnKey | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Encoder, World, envelope, recognition, recognize, record, turn
+from conftest import Encoder, World, completed, envelope, recognition, recognize, record, turn
 
 from ctxasr.envelopes import COUNT_MAX
 from ctxasr.errors import MissingPart, StoreUnavailable
@@ -189,6 +189,91 @@ async def test_a_recognize_without_audio_is_just_recorded() -> None:
     assert [mark.name for mark in (await world.status()).marks.values()] == [
         "SpeechRecognizer.Recognize"
     ]
+
+
+def directives(answer: httpx.Response) -> list[dict[str, Any]]:
+    lines = [line for line in answer.text.splitlines() if line.startswith("{")]
+    return [json.loads(line)["directive"] for line in lines]
+
+
+@pytest.mark.parametrize("token", ["ask-turn-1", None])
+@pytest.mark.parametrize("other", [False, True])
+async def test_an_answer_under_the_id_of_the_asking_turn_has_its_context(
+    token: str | None, other: bool
+) -> None:
+    """As two AVS clients send it; whichever process handles it, and however often it comes."""
+    world = World()
+    doors = [Door(world), Door(world)]
+    async with doors[0].client() as client, doors[other].client() as second:
+        await ask_back(client)
+        message = recognize("turn-1", token, number="second").message
+        form: Any = {"metadata": (None, message.to_json(), "application/json"), "audio": SECOND}
+        for _ in "ab":
+            answer = await second.post("/v20160207/events", files=form)
+            stop, said = directives(answer)
+            assert said["payload"]["text"] == "meg bauer"
+            assert stop["header"]["dialogRequestId"] == "turn-1", "what the client knows"
+            name = said["header"]["dialogRequestId"]
+            assert name != "turn-1"
+            found = (await client.get(f"/v1/turns/{name}")).json()
+            assert sorted(mark["name"] for mark in found["marks"]) == [
+                "ContextText.Utterance", "SpeechRecognizer.Recognize",
+            ]  # fmt: skip
+        world.clock.skipped_ms += 1_000.0
+        late = [body_of(one) for name, one in turn().items() if name in ("reply", "expect")]
+        for body in late:  # the service names the id that it knows
+            header = body["message"]["directive"]["header"]
+            header["messageId"] += "-of-the-answer"
+            body["service_payloads"] = 0
+            told = (await client.post("/v1/records", json=body)).json()
+            assert told["interaction"] == name
+        assert told["outcome"] == "embedded"
+        spoken = await client.get(f"/v1/turns/{name}/phrases")
+        assert "Meg Bauer" in {one["text"] for one in spoken.json()["phrases"]}
+
+
+@pytest.mark.parametrize("recorded_before", [False, True])
+async def test_utterances_of_others_may_name_the_asking_turn_too(recorded_before: bool) -> None:
+    async with Door(World()).client() as client:
+        first = heard("turn-1", "call meg")
+        assert (await client.post("/v1/utterances", json=first)).json()["interaction"] == "turn-1"
+        await ask_back(client)
+        body = heard("turn-1", "power", "meg bauer", token="ask-turn-1")
+        if recorded_before:
+            opening = recognize("turn-1", "ask-turn-1", number="second")
+            told = (await client.post("/v1/records", json=body_of(opening))).json()
+            assert told["interaction"] != "turn-1"
+            body["record"] = False
+        found = (await client.post("/v1/utterances", json=body)).json()
+        assert (found["text"], found["context"]) == ("meg bauer", "hit")
+        assert (found["interaction"] == "turn-1") is recorded_before, "nothing else was recorded"
+
+
+async def test_the_id_of_a_finished_turn_is_noted() -> None:
+    door = Door(World())
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    LOGGER.addHandler(handler)
+    level = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    try:
+        async with door.client() as client:
+            for one in (recognize(), completed()):
+                told = await client.post("/v1/records", json=body_of(one))
+                assert told.json()["note"] == ""
+            assert told.json()["outcome"] == "discarded"
+            door.world.clock.skipped_ms += 1_000.0
+            again = recognize(number="second")
+            told = await client.post("/v1/records", json=body_of(again))
+            assert "dialogRequestId" in told.json()["note"]
+            answer = await client.post("/v20160207/events", files=avs(again, SECOND))
+            assert "dialogRequestId" in answer.headers["ctxasr-note"]
+            assert '{"text": "power"}' in answer.text, "it is answered all the same"
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+    assert lines.count("dialogRequestId of a finished turn") == 2
 
 
 NO_TURN = [

@@ -26,6 +26,7 @@ ROOMS = {
     "dictionary": 0,
     "ports": 1,
     "record": 2,
+    "followups": 2,
     "trigger": 2,
     "context": 2,
     "bias": 2,

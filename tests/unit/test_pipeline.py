@@ -470,7 +470,8 @@ def test_what_no_trigger_waits_for_does_not_wait_for_the_owner() -> None:
         (interrupted(at_ms=700), 700),
         (interrupted(at_ms=9_000), 4_000),  # never lengthened
         (recognize("turn-2", at_ms=700), 700),
-        (recognize("turn-1", number="again", at_ms=700), 4_000),  # its own is no barge-in
+        (recognize("turn-1", at_ms=700), 4_000),  # its own is no barge-in
+        (recognize("turn-1", number="again", at_ms=700), 700),  # an answer under the same id is
         (recognize("turn-2", at_ms=700, customer="another"), 4_000),
         (recognize("turn-2", at_ms=700, device="another"), 4_000),
         (interrupted("turn-2", at_ms=700), 4_000),

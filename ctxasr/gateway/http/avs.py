@@ -37,6 +37,9 @@ from ctxasr.gateway.http.service import Service
 from ctxasr.hypotheses import Recognition
 
 PATH: Final = "/v20160207/events"
+NOTE: Final = "Ctxasr-Note"
+"""Header of an answer that the client's author should read."""
+
 FORMAT: Final = "AUDIO_L16_RATE_16000_CHANNELS_1"
 DEVICE: Final = "device"
 """Of a token without one: AVS has a token for each device."""
@@ -61,10 +64,11 @@ def avs_router(service: Service) -> APIRouter:
         parts = form_parts(request.stream(), content_type, PARTS_BYTES_MAX)
         async with aclosing(parts):
             message = _event(await anext(parts, None))
-            directives = await _take(service, grant, message, parts)
+            directives, note = await _take(service, grant, message, parts)
+        headers = {NOTE: note} if note else None
         if not directives:
-            return Response(status_code=204)
-        return Response(related(directives), media_type=RELATED)
+            return Response(status_code=204, headers=headers)
+        return Response(related(directives), media_type=RELATED, headers=headers)
 
     @router.get("/ping", operation_id="ping", status_code=204, summary="The connection lives")
     async def ping() -> None:
@@ -75,7 +79,8 @@ def avs_router(service: Service) -> APIRouter:
 
 async def _take(
     service: Service, grant: Grant, message: Envelope, parts: AsyncIterator[Part]
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], str]:
+    """The directives that answer an event, and a note for whoever writes the client."""
     header, body = message.message.header, message.message.payload
     record = service.record_of(grant, message, DEVICE, service.turn_of(grant, message))
     no_turn = belongs_to_no_turn(message.message, record.interaction)
@@ -86,18 +91,16 @@ async def _take(
             record, lambda: _decode(service, grant.customer, parts, body.format)
         )
         if heard is None:
-            return []
-        return [
-            _stop_capture(message),
-            heard.utterance.model_dump(by_alias=True, exclude_unset=True),
-        ]
+            return [], ""
+        understood = heard.utterance.model_dump(by_alias=True, exclude_unset=True)
+        return [_stop_capture(message), understood], heard.note
     async for _ in parts:
         raise EnvelopeError("body: only a Recognize has audio")
     if no_turn:
         log("event of no known turn", customer=grant.customer, event=header.message_id)
     else:
         await service.record(record)
-    return []
+    return [], ""
 
 
 async def _decode(

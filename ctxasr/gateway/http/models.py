@@ -122,6 +122,7 @@ class Recorded(Out):
     event: str
     outcome: Outcome | None = Field(description="How the turn was settled, if it is.")
     ignored: Annotated[str | None, Field(description="Why it belongs to no turn.")] = None
+    note: Annotated[str, Field(description="What the caller might do better.")] = ""
 
 
 class Told(Out):
@@ -186,7 +187,9 @@ class HypothesisOut(Out):
 class UtteranceOut(Out):
     """The text of an utterance, and what the context did to it."""
 
-    interaction: str
+    interaction: str = Field(
+        description="The turn; one of its own, where the request named the turn that asked."
+    )
     text: str
     plain_text: str
     changes: list[ChangeOut]
@@ -195,6 +198,7 @@ class UtteranceOut(Out):
     context_ms: float | None
     added_ms: float
     reason: str
+    note: Annotated[str, Field(description="What the caller might do better.")] = ""
     recorded: bool = Field(
         description="Whether Recognize and text are in the store; if not, the same request may be "
         "sent again, or the turn will be missed."

@@ -46,8 +46,9 @@ from ctxasr.gateway.http.erasures import Arrivals
 from ctxasr.gateway.http.limits import FORM_BYTES_MAX, SOUND_BYTES_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem, problem_of
-from ctxasr.gateway.http.service import Heard, Service, opening_of
+from ctxasr.gateway.http.service import Heard, Service
 from ctxasr.gateway.http.sound import RAW, raw_hz_of, read_body
+from ctxasr.gateway.http.utterances import opening_of
 from ctxasr.gateway.requests import ContextRequest
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.pipeline import sweep
@@ -145,7 +146,9 @@ def _events(service: Service, dialogues: Dialogues) -> APIRouter:
             return models.Recorded(
                 interaction=None, event=message.header.message_id, outcome=None, ignored=reason
             )
-        return _recorded(message.header.message_id, await service.record(found))
+        status = await service.record(found)
+        recorded = _recorded(message.header.message_id, status)
+        return recorded.model_copy(update={"note": service.note(found, status)})
 
     @router.post(
         "/v1/assist", operation_id="assist", summary="Record one event of an Assist pipeline"
@@ -200,7 +203,7 @@ def _utterances(service: Service) -> APIRouter:
         plain_text = given.hypotheses[0].text
         found = await service.hear(opening, heard, record=given.record, plain_text=plain_text)
         assert found is not None, "there are hypotheses"
-        return _utterance(given.interaction, found, plain_text, 0)
+        return _utterance(found, plain_text, 0)
 
     @router.post(
         "/v1/recognise",
@@ -229,7 +232,7 @@ def _utterances(service: Service) -> APIRouter:
         opening = service.record_of(grant, opening_of(interaction, token), device)
         found = await service.hear(opening, heard, record=record)
         assert found is not None, "sound or an error"
-        return _utterance(interaction, found, found.result.result.plain_text, nbest, notes)
+        return _utterance(found, found.result.result.plain_text, nbest, notes)
 
     return router
 
@@ -357,12 +360,12 @@ def _recorded(event: str, status: ConsistentStatus) -> models.Recorded:
 
 
 def _utterance(
-    interaction: str, heard: Heard, plain_text: str, n_best: int, notes: Sequence[str] = ()
+    heard: Heard, plain_text: str, n_best: int, notes: Sequence[str] = ()
 ) -> models.UtteranceOut:
     result = heard.result
     changes: list[Any] = [one.to_json() for one in result.result.changes]
     return models.UtteranceOut(
-        interaction=interaction,
+        interaction=heard.interaction,
         text=heard.text,
         plain_text=plain_text,
         changes=changes,
@@ -371,6 +374,7 @@ def _utterance(
         context_ms=result.context_ms,
         added_ms=result.added_ms,
         reason=result.reason,
+        note=heard.note,
         recorded=heard.recorded,
         hypotheses=[
             models.HypothesisOut(text=one.text, score=one.score)

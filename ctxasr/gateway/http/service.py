@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final, TypeVar
@@ -39,10 +38,10 @@ from ctxasr.envelopes import (
     SpeechFinished,
     SpeechInterrupted,
     SpeechStarted,
-    Utterance,
 )
 from ctxasr.errors import StoreError, StoreUnavailable
-from ctxasr.events import ConsistentStatus, Event, TurnKey, short_hash, to_event
+from ctxasr.events import ConsistentStatus, Event, TurnKey, to_event
+from ctxasr.followups import repeats_finished
 from ctxasr.forget import Forgotten, forget
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant
@@ -50,6 +49,8 @@ from ctxasr.gateway.http.erasures import CustomerErased, Erasures, Mark
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
 from ctxasr.gateway.http.recogniser import Hearing, Recogniser
+from ctxasr.gateway.http.recordings import all_recorded, answering, within
+from ctxasr.gateway.http.utterances import utterance_of
 from ctxasr.hints import NO_HINTS, Hints
 from ctxasr.hypotheses import Recognition
 from ctxasr.pipeline import Ports, on_event, sweep
@@ -59,15 +60,31 @@ T = TypeVar("T")
 _ERASED: Final = Listening(ContextState.MISSED, reason="the customer was erased meanwhile")
 
 
+REUSED: Final = (
+    "the dialogRequestId is that of a turn that has ended without a question, so this is no turn "
+    "of its own; give each Recognize a new dialogRequestId"
+)
+"""What is said of a Recognize that cannot be told from a repetition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What became of an utterance, whether it is in the store, and what was put there."""
+    """What became of an utterance, whether it is in the store, and what was put there.
+
+    `note` is REUSED or empty.
+    """
 
     result: UtteranceResult
     recognition: Recognition
     recorded: bool
     utterance: Envelope
     text: str
+    note: str = ""
+
+    @property
+    def interaction(self) -> str:
+        """The turn: another than the opening named, where that was the id of the asking turn."""
+        return self.utterance.message.header.dialog_request_id or ""
 
     def __repr__(self) -> str:
         return f"Heard({self.result!r}, recorded={self.recorded})"
@@ -120,9 +137,22 @@ class Service:
             raise CustomerErased
         event = self._note(record)
         writing = self._write(record, arrived)
-        if isinstance(record.message.message.payload, Recognize):  # `hear` will ask for it
-            self.remembered.listen(event, lambda: self._listen(event))
-        return await asyncio.shield(writing)
+        if not isinstance(record.message.message.payload, Recognize):
+            return await asyncio.shield(writing)
+        self.remembered.listen(event, lambda: self._listen(event))  # `hear` will ask for it
+        status = await asyncio.shield(writing)
+        answer = answering(event, status)
+        self.remembered.listen(answer, lambda: self._listen(answer))
+        return status
+
+    def note(self, record: Record, status: ConsistentStatus) -> str:
+        """REUSED, where that is so; the log has it as well."""
+        event = to_event(record, self.ports.payload_ttl_s)
+        if not repeats_finished(event, status):
+            return ""
+        log("dialogRequestId of a finished turn", customer=event.key.turn.customer,
+            interaction=event.key.turn.interaction, event=event.key.event)  # fmt: skip
+        return REUSED
 
     def _write(self, record: Record, arrived: Mark) -> asyncio.Task[ConsistentStatus]:
         """Write it, unless its customer was erased since its request arrived.
@@ -143,8 +173,14 @@ class Service:
 
         return self._start(in_time(), record.customer)
 
-    def _listen(self, event: Event) -> asyncio.Task[Listening]:
-        return self._start(listen(event, self.ports), event.key.turn.customer)
+    def _listen(
+        self, event: Event, hints: Hints = NO_HINTS, begun: asyncio.Task[Listening] | None = None
+    ) -> asyncio.Task[Listening]:
+        customer = event.key.turn.customer
+        listening = begun or self._start(listen(event, self.ports), customer)
+        if not hints.phrases:
+            return listening
+        return self._start(with_hints(listening, hints, self.ports), customer)
 
     def turn_of(self, grant: Grant, message: Envelope) -> str | None:
         """The turn of a client event that names none: the one whose reply it speaks of."""
@@ -213,9 +249,7 @@ class Service:
         arrived = self.erasures.arrival(opening.customer)
         event = self._note(opening, remember=not self.erasures.begun_since(arrived))
         recording = [self._write(opening, arrived)] if record else []
-        listening = self.remembered.listening(event) or self._listen(event)
-        if hints.phrases:
-            listening = self._start(with_hints(listening, hints, self.ports), opening.customer)
+        listening = self._listen(event, hints, self.remembered.listening(event))
         try:
             recognition = await hearing()
             if recognition is None:
@@ -223,6 +257,12 @@ class Service:
                     await asyncio.shield(task)
                 return None
             erased = replace(_ERASED, hints=hints)
+            status = None
+            if event.initiator is None:  # perhaps an answer all the same: its recording tells
+                status = await within(recording, self.ports.read_budget_ms / 1_000.0)
+            if status is not None and (answer := answering(event, status)) != event:
+                listening.cancel()
+                listening = self._listen(answer, hints)
             known = erased if self.erasures.touched_since(arrived) else listening
             result = await on_utterance(known, recognition, self.ports, event.key.turn)
             if known is listening and self.erasures.touched_since(arrived):
@@ -232,7 +272,9 @@ class Service:
         text = result.result.text
         if plain_text is not None and not result.result.changes:
             text = plain_text
-        utterance = _utterance(opening, event.key.turn, text)
+        status = status or await within(recording, limits.RECORD_S_MAX)
+        turn = event.key.turn if status is None else status.turn
+        utterance = utterance_of(opening, turn, text)
         if record:
             said = opening.model_copy(
                 update={
@@ -242,7 +284,9 @@ class Service:
                 }
             )
             recording.append(self._write(said, arrived))
-        return Heard(result, recognition, await _all_recorded(recording), utterance, text)
+        recorded = await all_recorded(recording)
+        note = "" if status is None else self.note(opening, status)
+        return Heard(result, recognition, recorded, utterance, text, note)
 
     # ------------------------------------------------------------ sweeping
 
@@ -336,50 +380,3 @@ class Service:
         self._running.pop(task, None)
         if not task.cancelled():
             task.exception()  # looked at: whoever waits for it gets it too
-
-
-async def _all_recorded(recording: Iterable[asyncio.Task[ConsistentStatus]]) -> bool:
-    """Whether all are written within RECORD_S_MAX; the rest goes on behind the answer.
-
-    Raises:
-        EnvelopeError, LimitExceeded: an event that no repetition will record.
-    """
-    tasks = list(recording)
-    if not tasks:
-        return False
-    _, late = await asyncio.wait(tasks, timeout=limits.RECORD_S_MAX)
-    recorded = not late
-    for task in tasks:
-        if task.done():
-            # KMS may refuse for good: the text is given all the same.
-            with suppress(StoreError, CustomerErased):
-                task.result()
-                continue
-            recorded = False
-    return recorded
-
-
-def opening_of(interaction: str, token: str | None) -> Envelope:
-    """The Recognize of an utterance that came without one; the same for the same turn."""
-    initiator = {"type": "FOLLOW_UP", "payload": {"token": token}} if token else None
-    payload = {} if initiator is None else {"initiator": initiator}
-    return _envelope(
-        Recognize.full_name, f"recognize-{short_hash(interaction)}", interaction, payload
-    )
-
-
-def _utterance(opening: Record, turn: TurnKey, text: str) -> Envelope:
-    """What was understood, as a directive; the same for a Recognize that comes again."""
-    opened_by = opening.message.message.header.message_id
-    return _envelope(
-        Utterance.full_name, f"utterance-{short_hash(opened_by)}", turn.interaction, {"text": text}
-    )
-
-
-def _envelope(full_name: str, message: str, interaction: str, payload: dict[str, Any]) -> Envelope:
-    namespace, name = full_name.split(".")
-    header = {
-        "namespace": namespace, "name": name, "messageId": message, "dialogRequestId": interaction,
-    }  # fmt: skip
-    form = "event" if full_name == Recognize.full_name else "directive"
-    return Envelope.model_validate({form: {"header": header, "payload": payload}})

@@ -1,0 +1,265 @@
+"""Answers that come under the dialogRequestId of the turn that asked.
+
+AVS wants a new dialogRequestId for every Recognize. Some clients send the answer to a question
+under the id of the turn that asked, with its token or without. Such an answer is a turn of its own,
+named after the asking turn and its Recognize, so that every redelivery and every process finds the
+same name:
+
+    d1           Recognize r1, Utterance, Reply, ExpectSpeech T | Recognize r2 (T), Reply, ...
+                                                                | a mark FOLLOW_UP at r2's time
+    answer-...                                                    Recognize r2 (T), Reply, ...
+
+Every event is first recorded under the id that it has. The item that this write returns shows the
+FOLLOW_UP marks; what came at or after one belongs to that turn and is recorded there as well, and
+its text is moved. A recorder that writes the FOLLOW_UP mark sees what was there before it. So it
+does not matter in which order they come, and turns with ids of their own cost nothing.
+`TurnStatus.mark` and `own_refs` do not see what belongs to a later turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Final
+
+from ctxasr.errors import PayloadUnreadable
+from ctxasr.events import (
+    CAPTION_PREFIX,
+    FOLLOW_UP,
+    ConsistentStatus,
+    Event,
+    EventKey,
+    ExpectSpeech,
+    Mark,
+    Outcome,
+    Payload,
+    PayloadRef,
+    Recognize,
+    RequestProcessingCompleted,
+    TurnKey,
+    short_hash,
+)
+from ctxasr.ports import Clock, EventStore, PayloadVault
+from ctxasr.record import record
+
+_COMPLETED: Final = RequestProcessingCompleted.full_name
+_OPENS: Final = (Recognize.full_name, ExpectSpeech.full_name)
+"""Events whose recorder may find that a follow-up has begun: whichever comes last."""
+
+
+def answer_turn(turn: TurnKey, recognize: str) -> TurnKey:
+    """The turn that the Recognize with this messageId opens under the id of `turn`."""
+    return TurnKey(turn.customer, f"answer-{short_hash(f'{turn.interaction} {recognize}')}")
+
+
+def asked_by(status: ConsistentStatus, token: str) -> TurnKey:
+    """Which of the turns under one id handed out `token`, whose link names that id.
+
+    A token that an answer echoed is that of the turn before it; another one is of the last turn.
+    """
+    before = status.turn
+    for interaction, mark in _follow_ups(status):
+        if mark.token == token:
+            return before
+        before = TurnKey(status.turn.customer, interaction)
+    return before
+
+
+def own_refs(status: ConsistentStatus) -> frozenset[PayloadRef]:
+    """The payloads of a turn without those of a later one under the same id."""
+    followed = status.mark(FOLLOW_UP)
+    if followed is None:
+        return status.refs
+    later = {short_hash(one) for one, mark in status.marks.items() if mark.at_ms > followed.at_ms}
+    return frozenset(ref for ref in status.refs if _number(ref) not in later)
+
+
+async def read_asking(turn: TurnKey, token: str, store: EventStore) -> ConsistentStatus | None:
+    """The turn that handed out `token`, whose link names `turn`; without a token `turn` itself.
+
+    None if it has expired.
+    """
+    status = await store.read(turn)
+    asked = turn if status is None or not token else asked_by(status, token)
+    return status if asked == turn else await store.read(asked)
+
+
+def repeats_finished(event: Event, status: ConsistentStatus) -> bool:
+    """Whether a Recognize came under the id of a turn that has ended without a question."""
+    if event.mark.name != Recognize.full_name or event.key.turn != status.turn:
+        return False
+    own = status.marks.get(event.key.event, event.mark)
+    earlier = any(
+        mark.name == Recognize.full_name and mark.at_ms < own.at_ms
+        for mark in status.marks.values()
+    )
+    over = status.outcome is Outcome.DISCARDED
+    return earlier and (over or status.mark(_COMPLETED) is not None)
+
+
+async def placed(
+    event: Event,
+    status: ConsistentStatus,
+    store: EventStore,
+    vault: PayloadVault,
+    clock: Clock,
+    expires_at_s: int,
+) -> tuple[Event, ConsistentStatus]:
+    """The event in the turn that it belongs to, and that turn, recorded there if it is another.
+
+    `status` is what recording the event under its own id has returned.
+
+    Raises:
+        StoreUnavailable: perhaps written; deliver the event again.
+    """
+    if event.mark.name in _OPENS:
+        for recognize, mark in await _answers(event, status, store):
+            status = await _begin(event, recognize, mark, status, store, vault, clock, expires_at_s)
+    turn = _turn_of(status, event.key.event, event.mark)
+    if turn == status.turn:
+        return event, status
+    moved = await _record(event, turn, store, vault, clock, expires_at_s)
+    if event.payload is not None:
+        await vault.delete(event.key.turn, [event.payload.ref])
+    return moved
+
+
+# ---------------------------------------------------------------- who begins
+
+
+async def _answers(
+    event: Event, status: ConsistentStatus, store: EventStore
+) -> list[tuple[str, Mark]]:
+    """The Recognizes of the item that answer a question asked under the same id, oldest first."""
+    spoken = sorted(
+        (mark.at_ms, one) for one, mark in status.marks.items() if mark.name == Recognize.full_name
+    )
+    asked_ms = [m.at_ms for m in status.marks.values() if m.name == ExpectSpeech.full_name]
+    ended_ms = [m.at_ms for m in status.marks.values() if m.name == _COMPLETED]
+    if not spoken or (len(spoken) == 1 and not asked_ms):
+        return []  # every turn with an id of its own
+    found, began_ms, tokens = [], -inf, set[str]()
+    for at_ms, one in spoken:
+        mark = status.marks[one]
+        begun = answer_turn(status.turn, one).interaction in status.marks
+        if not begun:
+            begun = await _answers_here(event, one, mark, status, store, bool(asked_ms))
+        if not begun and tokens and mark.token not in tokens - {""}:
+            # Not the first of its turn. With a token of its own it answers some other turn;
+            # without one, the turn under way, if that has asked.
+            over_ms = asked_ms + ended_ms if mark.token else asked_ms
+            begun = any(began_ms <= over <= at_ms for over in over_ms)
+        if begun:
+            found.append((one, mark))
+            began_ms = at_ms
+        tokens.add(mark.token)
+    return found
+
+
+async def _answers_here(
+    event: Event,
+    recognize: str,
+    mark: Mark,
+    status: ConsistentStatus,
+    store: EventStore,
+    asked: bool,
+) -> bool:
+    """Whether the token that a Recognize echoes was handed out under its own id."""
+    if not mark.token or not asked:
+        return False
+    if event.mark.name == ExpectSpeech.full_name:
+        return event.initiator == mark.token
+    if event.key.event != recognize:
+        return False
+    return await store.follow(status.turn.customer, mark.token) == status.turn
+
+
+async def _begin(
+    event: Event,
+    recognize: str,
+    mark: Mark,
+    status: ConsistentStatus,
+    store: EventStore,
+    vault: PayloadVault,
+    clock: Clock,
+    expires_at_s: int,
+) -> ConsistentStatus:
+    """Let the Recognize begin a turn of its own, with what came after it; returns the shared item.
+
+    Without a token of its own it gets one that leads back to the turn that asked.
+    """
+    turn = answer_turn(status.turn, recognize)
+    if turn.interaction in status.marks and event.key.event != recognize:
+        return status  # its own recorder has done so, or its redelivery will
+    token = mark.token or turn.interaction
+    if not mark.token:
+        await store.link(status.turn, token, expires_at_s)
+    pointer = Mark(FOLLOW_UP, mark.at_ms, None, token)
+    begins = Event(EventKey(status.turn, turn.interaction), event.device, pointer, None, None)
+    status = await store.record(begins, expires_at_s)
+    opening = Event(EventKey(turn, recognize), event.device, mark._replace(token=token), None, None)
+    await store.record(opening, expires_at_s)
+    for other, later in sorted(status.marks.items()):
+        if later.name in (FOLLOW_UP, Recognize.full_name) or other == event.key.event:
+            continue
+        if _turn_of(status, other, later) == turn:
+            payload = await _payload(status, other, vault)
+            late = Event(EventKey(status.turn, other), event.device, later, payload, None)
+            await _record(late, turn, store, vault, clock, expires_at_s)
+            if payload is not None:
+                await vault.delete(status.turn, [payload.ref])
+    return status
+
+
+# ---------------------------------------------------------------- what belongs where
+
+
+def _follow_ups(status: ConsistentStatus) -> list[tuple[str, Mark]]:
+    """The turns that began under the id of `status`, and their marks there, oldest first."""
+    found = [(one, mark) for one, mark in status.marks.items() if mark.name == FOLLOW_UP]
+    return sorted(found, key=lambda pair: (pair[1].at_ms, pair[0]))
+
+
+def _turn_of(status: ConsistentStatus, event: str, mark: Mark) -> TurnKey:
+    """The turn under this id that an event belongs to: the one it begins, or that under way."""
+    own = answer_turn(status.turn, event)
+    if own.interaction in status.marks:
+        return own
+    at_ms = status.marks.get(event, mark).at_ms
+    begun = [one for one, pointer in _follow_ups(status) if pointer.at_ms < at_ms]
+    return TurnKey(status.turn.customer, begun[-1]) if begun else status.turn
+
+
+async def _record(
+    event: Event,
+    turn: TurnKey,
+    store: EventStore,
+    vault: PayloadVault,
+    clock: Clock,
+    expires_at_s: int,
+) -> tuple[Event, ConsistentStatus]:
+    payload = None if event.payload is None else replace(event.payload, turn=turn)
+    mark, initiator = event.mark, event.initiator
+    if initiator is None and turn == answer_turn(event.key.turn, event.key.event):
+        mark, initiator = mark._replace(token=turn.interaction), turn.interaction
+    moved = event._replace(
+        key=EventKey(turn, event.key.event), payload=payload, mark=mark, initiator=initiator
+    )
+    return moved, await record(moved, store, vault, expires_at_s, now_ms=clock.now_ms())
+
+
+def _number(ref: PayloadRef) -> str:
+    """What stands for the event that has brought a payload."""
+    return ref.number.removeprefix(CAPTION_PREFIX)
+
+
+async def _payload(status: ConsistentStatus, event: str, vault: PayloadVault) -> Payload | None:
+    """The text that an event has left in the shared turn, unless it is gone."""
+    number = short_hash(event)
+    refs = [ref for ref in status.refs if _number(ref) == number]
+    if not refs or status.wrapped_key is None:
+        return None
+    try:
+        return (await vault.get(status.wrapped_key, status.turn, refs))[0]
+    except PayloadUnreadable:
+        return None  # expired, shredded, or moved already

@@ -1,0 +1,223 @@
+"""Answers under the dialogRequestId of the turn that asked are turns of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from itertools import permutations
+from typing import Any
+
+import pytest
+from conftest import ANSWER, HEARD, World, completed, record, run, turn
+
+from ctxasr.answer import ContextState
+from ctxasr.events import FOLLOW_UP, Outcome, Record, TurnKey, to_event
+from ctxasr.followups import answer_turn, asked_by, own_refs, repeats_finished
+from ctxasr.pipeline import on_event
+
+FIRST = TurnKey("customer", "turn-1")
+ASKED, SAID_AT_MS = "ask-turn-1", 5_000
+
+
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """The test in virtual time."""
+
+    @wraps(test)
+    def in_virtual_time(*given: Any, **named: Any) -> None:
+        run(test(*given, **named))
+
+    return in_virtual_time
+
+
+def again(token: str | None = None, number: str = "r2", at_ms: float = SAID_AT_MS) -> Record:
+    """A Recognize under the id of turn-1."""
+    initiator = {"initiator": {"type": "FOLLOW_UP", "payload": {"token": token}}} if token else {}
+    return record("SpeechRecognizer.Recognize", initiator, number=number, at_ms=at_ms)
+
+
+def renamed(one: Record, number: str, token: str = "") -> Record:
+    """A record with another messageId, and another token if it has one."""
+    text = one.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    (message,) = text["message"].values()
+    message["header"]["messageId"] += number
+    if token and "initiator" in message["payload"]:
+        message["payload"]["initiator"]["payload"]["token"] = token
+    return Record.model_validate(text)
+
+
+def asks_again(at_ms: float = 6_000, utterance: str = "bauer") -> dict[str, Record]:
+    """What the service tells of the answer, all under the id of turn-1: it asks once more."""
+    told = turn(at_ms=at_ms, utterance=utterance, names=("Home", "Mobile"))
+    del told["recognize"]
+    return {name: renamed(one, f"-at-{at_ms}", f"ask-at-{at_ms}") for name, one in told.items()}
+
+
+async def rows(world: World) -> Any:
+    """All that is in both tables, without what is drawn."""
+    found = {}
+    for key, status in sorted(world.store._turns.items()):
+        contexts = sum(ref.kind == "context" for ref in status.refs)
+        refs = sorted(str(ref) for ref in status.refs if ref.kind != "context")
+        marks = sorted((one, str(mark)) for one, mark in status.marks.items())
+        found[key.interaction] = (marks, refs, contexts, status.outcome)
+    kept = sorted(str(place) for place in world.vault.rows if "context" not in str(place))
+    return found, sorted(world.store._links.items()), kept
+
+
+@virtually
+async def test_with_the_token_it_is_a_turn_of_its_own_and_has_the_context() -> None:
+    world = World()
+    await world.deliver(list(turn().values()))
+    before = await world.answer(ANSWER, *HEARD)
+    assert (before.context, before.result.text) == (ContextState.HIT, "bauer")
+    here = await world.answer(again(ASKED), *HEARD)
+    assert (here.context, here.result.text) == (ContextState.HIT, "bauer")
+    status = await on_event(again(ASKED), world.ports)
+    assert status.turn == answer_turn(FIRST, again(ASKED).message.message.header.message_id)
+    assert [mark.token for mark in status.marks.values()] == [ASKED]
+    once = await rows(world)
+    for process in (world.ports, world.process()):
+        assert (await on_event(again(ASKED), process)).turn == status.turn, "whoever redelivers it"
+    assert await rows(world) == once
+    late = await world.answer(again(ASKED), *HEARD)
+    assert late.result.text == "bauer", "also after it was recorded"
+    asking = await world.status()
+    assert [mark.name for mark in asking.marks.values()].count(FOLLOW_UP) == 1
+    assert len((await world.context()).vectors) == 1
+
+
+@virtually
+async def test_what_follows_under_the_same_id_belongs_to_the_answer_in_any_order() -> None:
+    async def rows_after(*steps: Record) -> Any:
+        world = World()
+        await world.deliver(list(turn().values()))
+        for step in steps:
+            await on_event(step, world.process())  # each in a process of its own
+        return await rows(world)
+
+    follow = asks_again()
+    told = [again(ASKED), *(follow[name] for name in ("utterance", "entities", "expect"))]
+    rest = [follow[name] for name in ("screen", "reply", "speak", "started")]
+    wanted = None
+    for order in permutations(told):
+        for steps in ([*order, *rest], [*rest, *order], [*order, *rest, *order, *rest]):
+            found = await rows_after(*steps)
+            wanted = wanted or found
+            assert found == wanted, [step.message.message.header.message_id for step in steps]
+    assert wanted is not None
+    turns, _, kept = wanted
+    answer = answer_turn(FIRST, told[0].message.message.header.message_id).interaction
+    marks, refs, contexts, outcome = turns[answer]
+    assert (len(marks), len(refs), contexts, outcome) == (8, 4, 1, Outcome.EMBEDDED)
+    assert turns["turn-1"][2:] == (1, Outcome.EMBEDDED)
+    assert len(kept) == 8, "each text once, in its own turn"
+
+
+@virtually
+async def test_the_context_of_the_answer_holds_both_turns_and_answers_the_third() -> None:
+    world = World()
+    await world.deliver(list(turn().values()))
+    await world.deliver([again(ASKED), *asks_again().values()])
+    answer = answer_turn(FIRST, again(ASKED).message.message.header.message_id)
+    context = await world.context(answer.interaction)
+    assert len(context.vectors) == 2
+    assert {"home", "meg bauer"} <= {phrase.text.lower() for phrase in context.phrases}
+    assert len((await world.context()).vectors) == 1, "nothing of the later turn"
+    third = again("ask-at-6000", "r3", 9_000)
+    for _ in "ab":
+        heard = await world.answer(third, "hole", "home")
+        assert (heard.context, heard.result.text) == (ContextState.HIT, "home")
+        status = await on_event(third, world.process())
+    assert status.turn == answer_turn(FIRST, third.message.message.header.message_id)
+    await world.deliver(list(asks_again(9_500, "home").values()))
+    assert len((await world.context(status.turn.interaction)).vectors) == 3
+    shared = await world.status()
+    assert asked_by(shared, ASKED) == FIRST
+    assert asked_by(shared, "ask-at-6000") == answer
+    assert asked_by(shared, "ask-at-9500") == status.turn
+
+
+@virtually
+async def test_without_a_token_it_answers_the_turn_that_has_asked() -> None:
+    world = World()
+    await world.deliver(list(turn().values()))
+    silent = again()
+    for process in (world.ports, world.process()):
+        status = await on_event(silent, process)
+    assert status.turn == answer_turn(FIRST, silent.message.message.header.message_id)
+    (mark,) = status.marks.values()
+    named = record(
+        "SpeechRecognizer.Recognize",
+        {"initiator": {"type": "FOLLOW_UP", "payload": {"token": mark.token}}},
+        interaction=status.turn.interaction, at_ms=SAID_AT_MS,
+    )  # fmt: skip
+    assert (await world.answer(named, *HEARD)).result.text == "bauer"
+    await world.deliver(list(asks_again().values()))
+    assert len((await world.context(status.turn.interaction)).vectors) == 2
+
+
+@virtually
+async def test_with_the_token_of_another_turn_it_answers_that_one() -> None:
+    world = World()
+    await world.deliver(list(turn("turn-0", names=("Anna", "Hanna")).values()))
+    await world.deliver(list(turn().values()))
+    other = again("ask-turn-0")
+    assert (await world.answer(other, "banana", "anna")).result.text == "anna"
+    status = await on_event(other, world.ports)
+    assert status.turn not in (FIRST, TurnKey("customer", "turn-0"))
+    await world.deliver(list(asks_again().values()))
+    names = {phrase.text.lower() for phrase in (await world.context(status.turn.interaction)).phrases}
+    assert "anna" in names
+    assert "meg bauer" not in names
+
+
+@virtually
+async def test_a_barge_in_under_the_same_id_is_one() -> None:
+    world = World()
+    asking = turn(reply_ms=60_000)
+    reply = asking.pop("reply")
+    await world.deliver([*asking.values(), again(ASKED, at_ms=50)])
+    await world.deliver([renamed(reply, "-2").model_copy(
+        update={"received_at": reply.received_at + 80}
+    )])  # fmt: skip
+    status = await world.status()
+    assert status.outcome is None, "the reply of the answer completes no other turn"
+    assert not any(ref.kind == "reply" for ref in own_refs(status))
+    await world.deliver([reply])
+    assert (await world.status()).outcome is Outcome.EMBEDDED, "with its own reply"
+
+
+@pytest.mark.parametrize("expects", [False, True])
+@virtually
+async def test_a_repetition_under_a_new_message_id_stays_in_its_turn(expects: bool) -> None:
+    """Before the question nothing can be an answer to it; the first Recognize may come last."""
+    world = World()
+    told = turn(asked_with="ask-turn-0", at_ms=100)
+    first = told.pop("recognize")
+    for one in [first, renamed(first, "-again"), again("ask-turn-0", "r3", 105)]:
+        assert (await on_event(one, world.ports)).turn == FIRST
+    if not expects:
+        await on_event(completed(at_ms=200), world.ports)
+    other = World()
+    await other.deliver(list(told.values()))
+    assert (await on_event(first, other.ports)).turn == FIRST, "later than its expect-speech"
+    assert not [m for m in (await other.status()).marks.values() if m.name == FOLLOW_UP]
+
+
+@virtually
+async def test_a_finished_turn_says_that_its_id_came_again() -> None:
+    world = World()
+    told = turn()
+    del told["expect"]
+    steps = [*told.values(), completed(at_ms=1_000)]
+    for one in steps:
+        status = await on_event(one, world.ports)
+        assert not repeats_finished(to_event(one, 600), status)
+    late = again(at_ms=SAID_AT_MS)
+    status = await on_event(late, world.ports)
+    assert (status.turn, status.outcome) == (FIRST, Outcome.DISCARDED)
+    assert repeats_finished(to_event(late, 600), status)
+    own = again("ask-turn-0", "r3", 9_000)
+    status = await on_event(own, world.ports)
+    assert status.turn != FIRST, "a token says that it is a turn of its own"
+    assert not repeats_finished(to_event(own, 600), status)
