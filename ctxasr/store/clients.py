@@ -55,7 +55,7 @@ class Endpoint:
     url: str | None = None
     kms_url: str | None = None
     region: str | None = None
-    access_key: str | None = None
+    access_key: str | None = field(default=None, repr=False)  # it opens the embedded server
     secret_key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -92,13 +92,19 @@ async def clients(endpoint: Endpoint, *, faults: FaultPlan | None = None) -> Asy
         opened = []
         try:
             session, config = _session(endpoint, faults)
+            keys = {
+                "aws_access_key_id": endpoint.access_key,
+                "aws_secret_access_key": endpoint.secret_key,
+            }
             for service, url in (
                 ("dynamodb", endpoint.url),
                 ("kms", endpoint.kms_url or endpoint.url),
             ):
                 # Reading the certificates takes 20 ms, and plain HTTP has none to verify.
                 verify = False if url and url.startswith("http://") else None
-                client = session.client(service, endpoint_url=url, config=config, verify=verify)
+                client = session.client(
+                    service, endpoint_url=url, config=config, verify=verify, **keys
+                )
                 opened.append(await stack.enter_async_context(client))
         except ValueError:
             raise InputError(
@@ -137,20 +143,17 @@ def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
             session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
         return session, AioConfig(**settings)
     assert endpoint.secret_key is not None, "an access key has a secret"
-    session = _detached_session(endpoint.access_key, endpoint.secret_key, endpoint.region)
-    return session, AioConfig(**settings, proxies={})
+    return _detached_session(endpoint.region), AioConfig(**settings, proxies={})
 
 
 @functools.lru_cache(maxsize=4)  # reading the service models takes 0.1 s
-def _detached_session(access_key: str, secret_key: str, region: str | None) -> Any:
-    """A session that never looks at profiles, configuration or credential files."""
+def _detached_session(region: str | None) -> Any:
+    """A session that looks at no profile, configuration or credential file, and holds no key."""
     import aioboto3
     from aiobotocore.session import AioSession
 
     return aioboto3.Session(
         botocore_session=AioSession(session_vars=NO_FILES),
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
         region_name=region or LOCAL_REGION,
     )
 

@@ -13,13 +13,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ctxasr.errors import MissingPart, StoreUnavailable
+from ctxasr.store.admission import OPERATIONS, Admission
 from ctxasr.store.clients import KEY_ALIAS, LOCAL_REGION, NO_FILES, Endpoint, clients
+from ctxasr.store.loopback import POLL_S, Strangers, listen
 from ctxasr.store.schema import EXPIRES_AT, Tables
 
 ACTIVE_POLL_S: Final = 1
@@ -142,27 +145,35 @@ def _plain_session() -> Any:
 
 
 class LocalAws:
-    """moto's server on 127.0.0.1 and a free port, in a thread of this process.
+    """moto's DynamoDB and KMS on 127.0.0.1 and a free port, in a thread of this process.
 
-    As an async context manager it also makes the tables and the key. Every instance is an AWS
-    account of its own, so two of them never see each other's items.
+    It serves whoever holds the credential of `endpoint`, which is drawn when it is made, and of
+    moto what `operations` names (`ctxasr.store.admission`). As an async context manager it also
+    makes the tables and the key. Every instance is an AWS account of its own, so two of them never
+    see each other's items.
 
     Raises:
         MissingPart: moto is not installed.
     """
 
-    def __init__(self, tables: Tables | None = None, key_alias: str = KEY_ALIAS) -> None:
-        self.tables, self.key_alias = tables or Tables(), key_alias
+    def __init__(
+        self,
+        tables: Tables | None = None,
+        key_alias: str = KEY_ALIAS,
+        operations: Mapping[str, frozenset[str]] = OPERATIONS,
+    ) -> None:
+        self.tables, self.key_alias, self._operations = tables or Tables(), key_alias, operations
+        self._access_key, self._secret_key = secrets.token_hex(16), secrets.token_hex(16)
         self._account = ""
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
     @property
     def endpoint(self) -> Endpoint:
-        """The address, with made-up credentials: the user's AWS settings are never looked at."""
+        """The address and the credential; the user's AWS settings are never looked at."""
         assert self._server is not None, "start() comes first"
         url = f"http://127.0.0.1:{self._server.server_port}"
-        return Endpoint(url, None, LOCAL_REGION, "local", "local")
+        return Endpoint(url, None, LOCAL_REGION, self._access_key, self._secret_key)
 
     def start(self) -> None:
         """Returns when the port accepts connections."""
@@ -170,16 +181,10 @@ class LocalAws:
             from moto.core.base_backend import AccountSpecificBackend
             from moto.moto_server.werkzeug_app import (
                 DomainDispatcherApplication,
-                MotoRequestHandler,
                 create_backend_app,
             )
-            from werkzeug.serving import make_server
         except ImportError as error:
             raise MissingPart(f"{error.name}: pip install 'ctxasr[local]'") from None
-
-        class Quiet(MotoRequestHandler):
-            def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-                """One line for each request is nobody's business."""
 
         # moto asks a boto3 session for the names of regions; the user's own may be misconfigured.
         names = _plain_session()
@@ -192,12 +197,12 @@ class LocalAws:
                 return application(environ, start_response)
 
         self.forget()
-        self._server = make_server(
-            "127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Quiet
-        )
+        strangers = Strangers()
+        admission = Admission(one_at_a_time, self._access_key, self._operations, strangers.known)
+        self._server = listen(admission, strangers)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.02},  # how long stop() takes at most
+            kwargs={"poll_interval": POLL_S},
             name="ctxasr-local-aws",
             daemon=True,
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import servers
 
-from ctxasr.store.clients import clients
+from ctxasr.store.clients import Endpoint, clients
 from ctxasr.store.local import ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
 from infra.lambda_check import trees
@@ -89,16 +89,14 @@ class Place:
     def environment(self, **more: str) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",  # made up
+            **servers.variables(self.kms),
             "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_LAMBDA": self.services.url,
             "AWS_ENDPOINT_URL_SQS": self.services.url,
             "AWS_XRAY_DAEMON_ADDRESS": self.xray.address,
             "CTXASR_ENDPOINT_URL": self.dynamodb,
-            "CTXASR_KMS_ENDPOINT_URL": self.kms,
+            "CTXASR_KMS_ENDPOINT_URL": str(self.kms),
             "CTXASR_EMBED_FUNCTION": "embed-context:live",
             "CTXASR_SWEEP_QUEUE_URL": f"{self.services.url}/0/sweep",
             "POWERTOOLS_SERVICE_NAME": "ctxasr-check",
@@ -116,10 +114,10 @@ class Place:
 
 
 @contextmanager
-def _databases() -> Iterator[tuple[str, str]]:
-    """URLs of DynamoDB (dynalite) and KMS (moto), tables and key made."""
+def _databases() -> Iterator[tuple[str, Endpoint]]:
+    """DynamoDB (dynalite's URL) and KMS (moto), tables and key made."""
 
-    async def set_up(url: str, kms: str) -> None:
+    async def set_up(url: str, kms: Endpoint) -> None:
         async with clients(servers.endpoint(url, kms)) as opened:
             await ensure_tables(opened.dynamodb, Tables())
             await ensure_key(opened.kms)

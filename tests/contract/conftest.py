@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from servers import dynalite
+from servers import OPERATIONS_OF_TESTS, dynalite
 from servers import endpoint as endpoint_of
 
 from ctxasr.events import (
@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalAws]:
-    aws = LocalAws()
+    aws = LocalAws(operations=OPERATIONS_OF_TESTS)
     aws.start()
     yield aws
     aws.stop()
@@ -70,7 +70,7 @@ def server() -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[LocalAws]:
     """One account for all places: each has tables and an alias of its own."""
-    aws = LocalAws()
+    aws = LocalAws(operations=OPERATIONS_OF_TESTS)
     aws.start()
     yield aws
     aws.stop()
@@ -100,7 +100,7 @@ async def place(request: pytest.FixtureRequest, shared: LocalAws) -> AsyncIterat
         return
     endpoint = shared.endpoint
     if request.param == "dynalite":
-        endpoint = endpoint_of(request.getfixturevalue("dynalite_url"), endpoint.url)
+        endpoint = endpoint_of(request.getfixturevalue("dynalite_url"), endpoint)
     name = f"test-{next(_names)}"
     async with clients(endpoint) as opened:
         wire = WirePlace(request.param, endpoint, opened, Tables.named(name), f"alias/{name}")

@@ -36,14 +36,14 @@ from ctxasr.evaluate.costs.programs import Place
 from ctxasr.evaluate.costs.walks import walk
 from ctxasr.events import Event
 from ctxasr.store import schema
-from ctxasr.store.clients import KEY_ALIAS, clients
+from ctxasr.store.clients import KEY_ALIAS, Endpoint, clients
 from ctxasr.store.local import ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
 
 
 @pytest.fixture(scope="module")
-def urls() -> Iterator[tuple[str, str]]:
-    """dynalite's and moto's."""
+def places() -> Iterator[tuple[str, Endpoint]]:
+    """dynalite's URL, and moto."""
     with dynalite() as dynamodb, moto() as kms:
         yield dynamodb, kms
 
@@ -60,7 +60,9 @@ def edge() -> int:
     return KB - utterance_row_bytes(Shape(payload_bytes=0))
 
 
-async def test_measured_capacity_equals_the_formula_to_the_unit(urls: tuple[str, str]) -> None:
+async def test_measured_capacity_equals_the_formula_to_the_unit(
+    places: tuple[str, Endpoint],
+) -> None:
     assert utterance_row_bytes(Shape(payload_bytes=edge())) == KB
     shapes = [
         Shape(payload_bytes=0, recorders=1),
@@ -71,7 +73,7 @@ async def test_measured_capacity_equals_the_formula_to_the_unit(urls: tuple[str,
         Shape(payload_bytes=3_930, payloads=2, events=3),
         Shape(payload_bytes=8_192, payloads=5, events=12, recorders=3, context_bytes=20_000),
     ]
-    found = await measure(endpoint(*urls), "test", shapes, turns=0)
+    found = await measure(endpoint(*places), "test", shapes, turns=0)
     assert not found.constant
     assert len(found.played) == len(shapes) * len(Design) * 4
     for one in found.played:
@@ -90,13 +92,13 @@ async def test_measured_capacity_equals_the_formula_to_the_unit(urls: tuple[str,
     # One byte more: one unit more to write the utterance's row, and one more to delete it.
     assert over.units(over.measured)[0] - at.units(at.measured)[0] == 2
     assert found.agrees
-    async with clients(endpoint(*urls)) as (dynamodb, _):
+    async with clients(endpoint(*places)) as (dynamodb, _):
         assert (await dynamodb.list_tables())["TableNames"] == [], "they were removed"
 
 
-async def test_constant_capacity_is_not_called_a_measurement(urls: tuple[str, str]) -> None:
+async def test_constant_capacity_is_not_called_a_measurement(places: tuple[str, Endpoint]) -> None:
     shape = Shape(payload_bytes=100)
-    found = await measure(endpoint(urls[1]), "test", [shape], turns=2)
+    found = await measure(places[1], "test", [shape], turns=2)
     assert found.constant
     assert not found.agrees
     document = found.to_json()
@@ -124,9 +126,9 @@ def check_measured_cpu_is_used(found: Measurement, shape: Shape) -> None:
 
 
 @pytest.fixture
-async def served(urls: tuple[str, str]) -> AsyncIterator[Place]:
+async def served(places: tuple[str, Endpoint]) -> AsyncIterator[Place]:
     tables, meter = Tables.named("alternatives"), Meter()
-    async with clients(endpoint(*urls)) as (dynamodb, kms):
+    async with clients(endpoint(*places)) as (dynamodb, kms):
         await ensure_tables(dynamodb, tables)
         await ensure_key(kms)
         metered = Metered(dynamodb, meter), Metered(kms, meter)

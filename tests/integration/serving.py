@@ -95,6 +95,19 @@ def serving(*options: str, tokens: bool = True, **environment: str) -> Iterator[
             process.stdout.close()
 
 
+def listening(pid: int) -> set[int]:
+    """The TCP ports on which a process listens, as anybody on this machine can find them."""
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    inodes = {found[1] for link in links if (found := re.fullmatch(r"socket:\[(\d+)\]", link))}
+    ports = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and inode in inodes:
+                ports.add(int(local.rpartition(":")[2], 16))
+    return ports
+
+
 # ---------------------------------------------------------------- call Meg
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
+from servers import variables
 
 from ctxasr.store.local import LocalAws
 
@@ -185,12 +186,13 @@ def test_an_unreachable_endpoint_is_wrong_input(asked: Path, command: Command) -
 def test_an_endpoint_that_is_there_is_used(
     asked: Path, command: Command, server: LocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert server.endpoint.url is not None
-    done = command("replay", "--json", "--endpoint-url", server.endpoint.url, asked)
+    for name, value in variables(server.endpoint).items():
+        monkeypatch.setenv(name, value)
+    done = command("replay", "--json", "--endpoint-url", str(server.endpoint), asked)
     assert (done.code, done.err) == (0, "")
     monkeypatch.setattr("ctxasr.scenario.replay._runs", count(1))  # as in a new process
     asked.write_text(asked.read_text().replace("60s", "50s"))
-    again = command("replay", "--json", "--endpoint-url", server.endpoint.url, asked)
+    again = command("replay", "--json", "--endpoint-url", str(server.endpoint), asked)
     assert again.code == 0
     first, second = (run.turns[1]["window_ms"] for run in (done, again))
     assert second < first - 9_000, "the rows of the first run are there and must not be met"

@@ -33,9 +33,10 @@ def test_an_endpoint_that_is_no_url_is_wrong_input(command: Command, url: str) -
 
 
 def test_forget_proves_what_it_says(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    with servers.moto() as url:
+    with servers.moto() as moto:
+        for name, value in servers.variables(moto).items():
+            monkeypatch.setenv(name, value)
+        url = str(moto)
         asyncio.run(_write_a_turn(url))
         asked = ("forget", "customer", "--endpoint-url", url)
         monkeypatch.setattr(sys, "stdin", io.StringIO("no\n"))

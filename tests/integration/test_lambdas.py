@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Encoder, completed, recognize, turn
-from servers import endpoint, moto
+from servers import moto, variables
 from threats.canaries import find_canaries
 from threats.test_canaries_end_to_end import everything_logged
 
@@ -28,7 +28,7 @@ from ctxasr.errors import CtxasrError, EnvelopeError, InputError, StoreUnavailab
 from ctxasr.events import EventKey, Record, TurnKey
 from ctxasr.gateway.neighbours import SweepQueue
 from ctxasr.pipeline import embed
-from ctxasr.store.clients import clients
+from ctxasr.store.clients import Endpoint, clients
 from ctxasr.store.local import ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
 
@@ -97,9 +97,9 @@ async def _embed(event: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with moto() as url:
-        yield url
+def aws() -> Iterator[Endpoint]:
+    with moto() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -111,18 +111,19 @@ def embedding() -> Iterator[Embedding]:
 
 @pytest.fixture(autouse=True)
 def deployed(
-    aws: str, embedding: Embedding, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    aws: Endpoint,
+    embedding: Embedding,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[str]:
     """What the template sets; the queue's URL. Tables of their own for each test."""
     prefix = f"t{abs(hash(request.node.name))}"
     url = f"{aws}/123456789012/{prefix}"
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_SQS": aws,
+        **variables(aws),
+        "AWS_ENDPOINT_URL_SQS": str(aws),
         "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{embedding.server.server_port}",
-        "CTXASR_ENDPOINT_URL": aws,
+        "CTXASR_ENDPOINT_URL": str(aws),
         "CTXASR_TABLE_PREFIX": prefix,
         "CTXASR_READ_BUDGET_MS": "5000",  # this machine may be busy, and logs everything
         "CTXASR_EMBED_FUNCTION": "embed-context",
@@ -135,13 +136,13 @@ def deployed(
     lambdas.close()
 
 
-async def _set_up(aws: str, prefix: str) -> None:
+async def _set_up(aws: Endpoint, prefix: str) -> None:
     import aioboto3
 
-    async with clients(endpoint(aws)) as opened:
+    async with clients(aws) as opened:
         await ensure_tables(opened.dynamodb, Tables.named(prefix))
         await ensure_key(opened.kms)
-    async with aioboto3.Session().client("sqs", endpoint_url=aws) as queue:
+    async with aioboto3.Session().client("sqs", endpoint_url=str(aws)) as queue:
         await queue.create_queue(QueueName=prefix)
 
 

@@ -17,8 +17,11 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from ctxasr.gateway.protocols.wyoming_frames import Message, read_message, to_bytes
+from ctxasr.store.clients import LOCAL_REGION, Endpoint, clients
+from ctxasr.store.schema import Tables
 
 from .serving import (
     AUDIO,
@@ -28,6 +31,7 @@ from .serving import (
     asking_back,
     directives,
     fuzz,
+    listening,
     message,
     pcm,
     recognize,
@@ -131,6 +135,51 @@ def test_the_context_waits_for_hypotheses_of_another_recogniser(server: Server) 
         answer = client.post("/v1/utterances", json=second).json()
         assert (answer["text"], answer["plain_text"]) == ("bauer", "Power.")
         assert [change["signal"] for change in answer["changes"]] == ["entities"]
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="finds the port as Linux shows it")
+def test_its_own_store_answers_nobody_else(server: Server) -> None:
+    with server.client() as client:
+        client.post("/v1/records", json={"message": recognize("own-1")})
+        first = {"interaction": "own-1", "hypotheses": [{"text": "call meg"}]}
+        assert client.post("/v1/utterances", json=first).status_code == 200
+        assert ask_back(client, "own-1", "ask-own")["outcome"] == "embedded"
+
+        (port,) = listening(server.process.pid) - {int(server.url.rpartition(":")[2])}
+        url = f"http://127.0.0.1:{port}"
+        asyncio.run(_refused_with_made_up_credentials(url))
+        page = {"Origin": "https://news.example", "X-Amz-Target": "DynamoDB_20120810.Scan"}
+        topic = {"Action": "CreateTopic", "Name": "out", "Version": "2010-03-31"}
+        scope = "local/20261130/us-east-1/sns/aws4_request"
+        form = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        with httpx.Client(base_url=url, trust_env=False) as other:
+            refused = [
+                other.post("/moto-api/reset"),
+                other.get("/moto-api/data.json"),
+                other.post("/", data=topic, headers={"Authorization": form}),
+                other.post("/", json={"TableName": Tables().payload}, headers=page),
+                other.options("/", headers=page),
+                other.get("/", params={"X-Amz-Credential": scope, "X-Amz-Signature": "0"}),
+            ]
+        for answer in refused:
+            assert answer.status_code == 403
+            assert answer.json() == {"__type": "AccessDeniedException", "message": "refused"}
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+        heard = [{"text": "power"}, {"text": "bauer", "score": -1}]
+        second = {"interaction": "own-2", "token": "ask-own", "hypotheses": heard}
+        found = client.post("/v1/utterances", json=second).json()
+        assert found["context"] == "hit", "the dialogue goes on"
+        assert found["text"].lower() == "bauer"
+
+
+async def _refused_with_made_up_credentials(url: str) -> None:
+    async with clients(Endpoint(url, None, LOCAL_REGION, "local", "local")) as (dynamodb, kms):
+        for table in (Tables().status, Tables().payload):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                await dynamodb.scan(TableName=table)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            await kms.list_keys()
 
 
 def test_an_assist_pipeline_is_recorded(server: Server) -> None:

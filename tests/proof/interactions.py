@@ -163,7 +163,7 @@ def served(name: str) -> Iterator[Endpoint]:
     """DynamoDB by the named server; KMS always by moto."""
     with servers.moto() as moto:
         if name == "moto":
-            yield servers.endpoint(moto)
+            yield moto
         else:
             with servers.dynalite() as dynalite:
                 yield servers.endpoint(dynalite, moto)

@@ -32,7 +32,7 @@ from servers import endpoint
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.pipeline import on_event
 from ctxasr.ports import Matrix, Vector
-from ctxasr.store.clients import clients
+from ctxasr.store.clients import LOCAL_REGION, Endpoint, clients
 from ctxasr.store.faults import FaultPlan, FaultyTransport
 
 from .interactions import draw, recorder
@@ -56,7 +56,8 @@ class Job:
     """
 
     url: str
-    kms_url: str
+    kms: list[str]
+    """URL, access key and secret key of the server that has the KMS."""
     seed: str
     customer: str
     interaction: str
@@ -129,7 +130,9 @@ async def work(job: Job) -> None:
     killer = Killer(job)
     turn = TurnKey(job.customer, job.interaction)
     deliveries = draw(job.seed, turn).deliveries
-    async with clients(endpoint(job.url, job.kms_url), faults=killer) as opened:
+    url, *keys = job.kms
+    kms = Endpoint(url, None, LOCAL_REGION, *keys)
+    async with clients(endpoint(job.url, kms), faults=killer) as opened:
         # The clock stands still, events come one by one, and owners are dead: nobody waits long.
         ports = recorder(opened, job.process, encoder=MortalEncoder(killer), patience=0.0)
         for number in job.order:

@@ -27,7 +27,7 @@ from threats.canaries import find_canaries
 
 from ctxasr.events import Record, TurnKey
 from ctxasr.pipeline import on_event, sweep
-from ctxasr.store.clients import Clients, clients
+from ctxasr.store.clients import Clients, Endpoint, clients
 
 from .interactions import (
     CANARIES,
@@ -155,20 +155,24 @@ class Figures:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[tuple[Dynalite, str, Workers]]:
+def world(folder: Path) -> Iterator[tuple[Dynalite, Endpoint, Workers]]:
     server = Dynalite(folder)
-    with servers.moto() as kms_url, Workers() as workers:
+    with servers.moto() as kms, Workers() as workers:
         try:
-            yield server, kms_url, workers
+            yield server, kms, workers
         finally:
             server.stop()
 
 
+def _listed(kms: Endpoint) -> list[str]:
+    return [kms.url or "", kms.access_key or "", kms.secret_key or ""]
+
+
 def kill(
-    workers: Workers, server: Dynalite, kms_url: str, number: int, figures: Figures
+    workers: Workers, server: Dynalite, kms: Endpoint, number: int, figures: Figures
 ) -> tuple[Interaction, set[str]]:
     """One interaction whose worker was killed; what it and the next one had acknowledged."""
-    rng = random.Random(f"{SEED} {number}")
+    rng, place = random.Random(f"{SEED} {number}"), _listed(kms)
     at = rng.randint(1, AWAITS)
     moment, turns = rng.choice(list(Moment)), rng.randint(1, LOOP_TURNS)
     with_server = rng.random() < SERVER_KILLED
@@ -176,7 +180,7 @@ def kill(
         turn = TurnKey(f"customer-{number}-{attempt}", f"turn-{number}-{attempt}")
         interaction = draw(f"{SEED} {number}", turn)
         first = Job(
-            server.url, kms_url, f"{SEED} {number}", turn.customer, turn.interaction,
+            server.url, place, f"{SEED} {number}", turn.customer, turn.interaction,
             list(range(len(interaction.deliveries))), f"first-{number}", at, moment, turns,
             server.pid if with_server else 0,
         )  # fmt: skip
@@ -254,15 +258,15 @@ async def deliver(records: Sequence[Record], opened: Clients, process: str) -> N
 
 async def kill_and_recover(folder: Path, rounds: int) -> tuple[Figures, Dump]:
     figures = Figures()
-    with world(folder) as (server, kms_url, workers):
+    with world(folder) as (server, kms, workers):
         server.start()
-        async with clients(servers.endpoint(server.url, kms_url)) as opened:
+        async with clients(servers.endpoint(server.url, kms)) as opened:
             await set_up(opened)
         for number in range(rounds):
-            interaction, acknowledged = kill(workers, server, kms_url, number, figures)
-            async with clients(servers.endpoint(server.url, kms_url)) as opened:
+            interaction, acknowledged = kill(workers, server, kms, number, figures)
+            async with clients(servers.endpoint(server.url, kms)) as opened:
                 await recover(opened, interaction, acknowledged, figures)
-        async with clients(servers.endpoint(server.url, kms_url)) as opened:
+        async with clients(servers.endpoint(server.url, kms)) as opened:
             return figures, await dump(opened.dynamodb)
 
 

@@ -12,10 +12,12 @@ says then.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,9 +46,9 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """One local server for all attacks: each makes tables of its own."""
-    with moto() as url:
-        yield url
+    """One local server for all attacks, as JSON: each makes tables of its own."""
+    with moto() as endpoint:
+        yield json.dumps(asdict(endpoint))
 
 
 def carry_out(attack: Path, package: Path, server: str = "") -> Ended:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from servers import OPERATIONS_OF_TESTS
 
 from ctxasr.events import Outcome, Record, TurnKey, to_event
 from ctxasr.record import record
@@ -66,7 +67,10 @@ def logs() -> Iterator[Lines]:
 
 @pytest.fixture
 async def aws(logs: Lines) -> AsyncIterator[Clients]:
-    async with LocalAws() as server, clients(server.endpoint) as opened:
+    async with (
+        LocalAws(operations=OPERATIONS_OF_TESTS) as server,
+        clients(server.endpoint) as opened,
+    ):
         yield opened
 
 

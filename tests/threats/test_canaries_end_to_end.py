@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from servers import OPERATIONS_OF_TESTS, variables
 
 from ctxasr import app
 from ctxasr.app import Settings
@@ -104,7 +105,12 @@ async def test_no_word_of_a_dialogue_is_written_down(
     monkeypatch.setattr(app, "default_encoder", lambda weights=None: encoder())
     reports: list[TurnReport] = []
     with everything_logged() as logs:
-        async with LocalAws() as server, clients(server.endpoint) as (dynamodb, _):
+        async with (
+            LocalAws(operations=OPERATIONS_OF_TESTS) as server,
+            clients(server.endpoint) as (dynamodb, _),
+        ):
+            for name, value in variables(server.endpoint).items():
+                monkeypatch.setenv(name, value)
             settings = Settings(server.endpoint.url, region=server.endpoint.region)
             async for turn in replay_all([load_scenario(path)], Options(settings=settings)):
                 reports.append(turn.report)

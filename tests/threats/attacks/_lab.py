@@ -16,6 +16,7 @@ time, and `wire()`, the DynamoDB and KMS adapters over a local server, real requ
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import traceback
@@ -44,6 +45,7 @@ from conftest import (  # noqa: E402
     run,
     turn,
 )
+from servers import OPERATIONS_OF_TESTS  # noqa: E402
 from threats.canaries import find_canaries  # noqa: E402
 
 from ctxasr.answer import UtteranceResult, listen, on_utterance  # noqa: E402
@@ -60,7 +62,7 @@ __all__ = [
 ]  # fmt: skip
 
 SERVER_VARIABLE: Final = "CTXASR_ATTACKED_SERVER"
-"""The URL of a server with DynamoDB and KMS; without it `wire` starts one of its own."""
+"""The endpoint of a server with DynamoDB and KMS, as JSON; without it `wire` starts its own."""
 
 REPELLED: Final = 0
 GOT_THROUGH: Final = 1
@@ -201,15 +203,16 @@ class Wire:
 @asynccontextmanager
 async def wire() -> AsyncIterator[Wire]:
     """Fresh tables on the server that the environment names, or on one of our own."""
-    from ctxasr.store.clients import KEY_ALIAS, LOCAL_REGION, Endpoint, clients
+    from ctxasr.store.clients import KEY_ALIAS, Endpoint, clients
     from ctxasr.store.local import LocalAws, ensure_key, ensure_tables
 
-    tables, url = schema.Tables.named(f"attack-{os.getpid()}"), os.environ.get(SERVER_VARIABLE)
+    tables, given = schema.Tables.named(f"attack-{os.getpid()}"), os.environ.get(SERVER_VARIABLE)
     async with AsyncExitStack() as stack:
-        if url is None:
-            endpoint = (await stack.enter_async_context(LocalAws(tables))).endpoint
+        if given is None:
+            own = LocalAws(tables, operations=OPERATIONS_OF_TESTS)
+            endpoint = (await stack.enter_async_context(own)).endpoint
         else:
-            endpoint = Endpoint(url, None, LOCAL_REGION, "local", "local")
+            endpoint = Endpoint(**json.loads(given))
         dynamodb, kms = await stack.enter_async_context(clients(endpoint))
         await ensure_tables(dynamodb, tables)
         await ensure_key(kms)
