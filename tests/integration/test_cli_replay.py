@@ -226,7 +226,7 @@ def test_recognise_names_the_phrase_and_its_signal(tmp_path: Path, command: Comm
     assert len(found["hypotheses"]) == 2
     shown = command("recognise", "--context", context, audio).out
     assert f"[{plain['text']} → bauer]" in shown
-    assert "from 'bauer' (entities)" in shown
+    assert "from 'bauer' (entities)" in shown.lower()
 
 
 def test_evaluate_compares_the_systems(asked: Path, command: Command) -> None:

@@ -215,7 +215,7 @@ def test_a_dialogue_from_events_to_the_text(
         {"customer": "customer", "token": "ask-turn-1", "phrases": True}, Context()
     )
     assert by_token["vectors"] == vectors
-    assert "lemurcanary" in {one["text"] for one in by_token["phrases"]}
+    assert "lemurcanary" in {one["text"].lower() for one in by_token["phrases"]}
 
     hypotheses = [{"text": "Lemur, canary", "score": 0.0}, {"text": "lemurcanary", "score": -0.1}]
     answer = lambdas.rescore(
