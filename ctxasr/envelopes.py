@@ -32,11 +32,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
-from ctxasr.charset import BYTE_ORDER_MARK, decoded
+from ctxasr.documents import describe, parse_json
 from ctxasr.dynamic_entities import ID_CHARS_MAX, names_by_kind
-from ctxasr.errors import EnvelopeError, LimitExceeded
+from ctxasr.errors import EnvelopeError
 
 MESSAGE_BYTES_MAX: Final = 262_144
 """One envelope as JSON: what one SQS message may hold."""
@@ -111,7 +110,7 @@ class Initiator(Wire):
     """Who opened the microphone; the token names the turn that asked."""
 
     type: str
-    payload: InitiatorPayload = InitiatorPayload()
+    payload: InitiatorPayload | None = None
 
 
 class Recognize(Body):
@@ -120,12 +119,26 @@ class Recognize(Body):
     format: str = "AUDIO_L16_RATE_16000_CHANNELS_1"
     initiator: Initiator | Token | None = None
     start_of_speech_timestamp: str | int | None = None
+    speech_id: Token | None = None
+    """Clova's: the `expectSpeechId` of the turn that asked."""
+
+    @property
+    def link(self) -> str | None:
+        """The token of the turn that asked, if this is an answer."""
+        return token_of(self.initiator) or self.speech_id or None
 
 
 class ExpectSpeech(Body):
     full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeech"
     timeout_in_milliseconds: Count
     initiator: Initiator | Token | None = None
+    expect_speech_id: Token | None = None
+    """Clova's token: the answer's `speechId`."""
+
+    @property
+    def link(self) -> str | None:
+        """The token that the answer will bring back."""
+        return token_of(self.initiator) or self.expect_speech_id or None
 
 
 class ExpectSpeechTimedOut(Body):
@@ -134,16 +147,27 @@ class ExpectSpeechTimedOut(Body):
 
 class Speak(Body):
     full_name: ClassVar[str] = "SpeechSynthesizer.Speak"
-    url: str
-    format: str
-    token: str
+    url: str | None = None
+    format: str | None = None
+    own_token: str | None = Field(default=None, alias="token")
     play_behavior: str | None = None
     caption: Any = None
+    source: Any = None
+    """Where some say url, format and token in place of beside it, as Clova does."""
+    tts_text: Any = None
+    """Clova's caption."""
+
+    @property
+    def token(self) -> str:
+        """What the client's events name the speech by; empty where it has no name."""
+        inner = self.source.get("token") if isinstance(self.source, dict) else None
+        return self.own_token or (inner if isinstance(inner, str) else "")
 
     @property
     def words(self) -> str:
         """The words of the caption, a text or WebVTT with its cue times; empty without one."""
         content = self.caption.get("content") if isinstance(self.caption, dict) else self.caption
+        content = content or self.tts_text
         lines = [line.strip() for line in content.splitlines()] if isinstance(content, str) else []
         words = [line for line in lines if line and not line.isdecimal() and "-->" not in line]
         return " ".join(words[1:] if words and words[0].startswith("WEBVTT") else words)
@@ -339,54 +363,8 @@ def read_envelope(text: str | bytes) -> Envelope:
         raise EnvelopeError(describe(error)) from None
 
 
-def parse_json(text: str | bytes, what: str, limit: str, bytes_max: int) -> Any:
-    """Parse a bounded document, called `what` in errors.
-
-    Stricter than `json`: no NaN, no lone surrogates, a bounded depth. What passes can be written
-    again. UTF-8, or what a byte order mark says.
-
-    Raises:
-        LimitExceeded: longer than `bytes_max`, the value of the limit named `limit`.
-        EnvelopeError: not JSON, or not in its encoding.
-    """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(data) > bytes_max:
-        raise LimitExceeded(limit, bytes_max, len(data), what)
-    try:
-        found = decoded(data).removeprefix(BYTE_ORDER_MARK)
-        return from_json(found, allow_inf_nan=False)
-    except UnicodeDecodeError as error:
-        encoding = error.encoding.upper()
-        raise EnvelopeError(f"{what} is not {encoding} (byte {error.start})") from None
-    except ValueError as error:
-        raise EnvelopeError(f"{what} is not JSON ({error})") from None
-
-
-_OBJECT: Final = "must be an object"
-_WANTED: Final = {
-    "string_type": "must be a text",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "dict_type": _OBJECT,
-    "model_type": _OBJECT,
-    "model_attributes_type": _OBJECT,
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-}
-"""Kinds of values in the words of JSON, where pydantic speaks of tuples and instances."""
-
-
-def describe(error: ValidationError) -> str:
-    """One line: the first wrong field and what is wrong with it, without the given value."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "envelope"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{field}: {_WANTED.get(first['type'], first['msg'])}{more}"
-
-
 def token_of(initiator: Initiator | str | None) -> str | None:
     """The token that links two turns; a wake word has none."""
     if isinstance(initiator, Initiator):
-        return initiator.payload.token or None
+        return (initiator.payload.token if initiator.payload else None) or None
     return initiator or None

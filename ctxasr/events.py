@@ -37,7 +37,6 @@ from ctxasr.envelopes import (
     SpeechStarted,
     UpdateDynamicEntities,
     Utterance,
-    describe,
     read_envelope,
     token_of,
 )
@@ -67,7 +66,7 @@ __all__ = [
     "InitiatorPayload", "Mark", "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef",
     "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
     "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
-    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "describe", "read_envelope",
+    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "read_envelope",
     "short_hash", "to_count", "to_event", "token_of",
 ]  # fmt: skip
 
@@ -214,7 +213,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
         )
         expires_at_s = record.received_at // 1000 + payload_ttl_s
         payload = Payload(turn, ref, content.texts, expires_at_s, content.label, content.ids)
-    initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None
+    initiator = body.link if isinstance(body, _LINKED) else None
     echoed = (initiator or "") if isinstance(body, Recognize) else ""
     mark = Mark(header.full_name, record.received_at, content.number, echoed)
     return Event(EventKey(turn, header.message_id), record.device, mark, payload, initiator)

@@ -54,7 +54,7 @@ def scenario_speak(
 
 @scenario.command("import")
 def scenario_import(
-    log: Annotated[Path, typer.Argument(help="A log of AVS messages, one JSON object a line.")],
+    log: Annotated[Path, typer.Argument(help="A log of AVS messages, or Assist's debug page.")],
     customer: Annotated[
         str | None, typer.Option(help="Whose messages; bare envelopes name no customer.")
     ] = None,
@@ -64,16 +64,21 @@ def scenario_import(
 ) -> None:
     """Turn a log of real messages into a scenario with the same events in the same order.
 
+    JSON objects, one a line or one after the other, or the debug page of Home Assistant's Assist
+    (YAML or JSON), one run or several. What the scenario cannot say is noted in it and on stderr.
+
     - `ctxasr scenario import session.jsonl -o session.scenario.yaml`
     """
-    from ctxasr.report.output import print_text, write_new
-    from ctxasr.scenario.importer import import_log
+    from ctxasr.report.output import print_text, say, write_new
+    from ctxasr.scenario.importer import import_log, notes_in
 
     text = import_log(log, customer=customer)
     if output is None:
         print_text(text)
     else:
         write_new(output, text)
+    for note in notes_in(text):
+        say(note)
 
 
 @scenario.command("check")

@@ -35,7 +35,8 @@ def forget(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from ctxasr.envelopes import Identifier, describe
+    from ctxasr.documents import describe
+    from ctxasr.envelopes import Identifier
     from ctxasr.report.output import Out, print_json
 
     try:

@@ -26,7 +26,8 @@ from pydantic import (
 from pydantic_core import from_json
 
 from ctxasr.charset import BYTE_ORDER_MARK, decoded
-from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record, describe, parse_json
+from ctxasr.documents import describe, parse_json
+from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record
 from ctxasr.errors import EnvelopeError, InputError
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition
 from ctxasr.words import normalise

@@ -5,19 +5,21 @@
     ExpectSpeech at 10.0 s, SpeechFinished at 12.1 s      reply: {..., duration: 2.1s}
     ExpectSpeech at 10.0 s, SpeechInterrupted at 10.3 s   barge_in: 300ms
 
-What a scenario cannot say stands as a comment at the top of the file.
+What a scenario cannot say stands as a comment at the top of the file, and so does how much of the
+log belongs to no turn.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from ctxasr.charset import decoded
 from ctxasr.errors import ScenarioError
 from ctxasr.events import (
     ElicitSlot,
@@ -36,6 +38,7 @@ from ctxasr.events import (
 )
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.log import Logged, LoggedTurn, read_log
+from ctxasr.scenario.log_text import LOG_BYTES_MAX
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
@@ -62,6 +65,9 @@ _EVENTS: Final = {
 }
 
 
+_NOTE: Final = "# Not as in the log: "
+
+
 def import_log(source: Path | str | Iterable[str], *, customer: str | None = None) -> str:
     """The YAML of a scenario from a log: a path, or its lines.
 
@@ -70,16 +76,11 @@ def import_log(source: Path | str | Iterable[str], *, customer: str | None = Non
     """
     if isinstance(source, (Path, str)):
         file = str(source)
-        try:
-            with Path(source).open(encoding="utf-8") as stream:
-                log = read_log(stream, file, customer)
-        except OSError as error:
-            raise ScenarioError(f"cannot be read ({error.strerror})", file=file) from None
-        except UnicodeDecodeError:
-            raise ScenarioError("is not UTF-8; a log is JSON in UTF-8", file=file) from None
+        log = read_log(_text_of(Path(source)), file, customer)
     else:
         file = "log"
-        log = read_log(source, file, customer)
+        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in source)
+        log = read_log(text, file, customer)
     notes = list(log.notes)
     turns = []
     for index, turn in enumerate(log.turns):
@@ -95,6 +96,30 @@ def import_log(source: Path | str | Iterable[str], *, customer: str | None = Non
     return text
 
 
+def notes_in(text: str) -> Iterator[str]:
+    """What an imported scenario says at its top of how it differs from the log."""
+    for line in text.splitlines():
+        if line.startswith(_NOTE):
+            yield line.removeprefix("# ")
+
+
+def _text_of(path: Path) -> str:
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LOG_BYTES_MAX + 1)
+    except OSError as error:
+        raise ScenarioError(f"cannot be read ({error.strerror})", file=file) from None
+    if len(data) > LOG_BYTES_MAX:
+        message = f"is larger than LOG_BYTES_MAX ({LOG_BYTES_MAX} bytes); cut the log"
+        raise ScenarioError(message, file=file)
+    try:
+        return decoded(data)
+    except UnicodeDecodeError as error:
+        message = f"is not {error.encoding.upper()}; a log is JSON in UTF-8"
+        raise ScenarioError(message, file=file) from None
+
+
 def _dump(document: dict[str, Any], notes: list[str]) -> str:
     stream = io.StringIO()
     yaml = YAML(typ="rt", pure=True)
@@ -102,7 +127,7 @@ def _dump(document: dict[str, Any], notes: list[str]) -> str:
     yaml.width = 100
     yaml.representer.ignore_aliases = lambda *_: True
     yaml.dump(document, stream)
-    head = [MODELINE, *(f"# Not as in the log: {note}." for note in notes)]
+    head = [MODELINE, *(f"{_NOTE}{note}." for note in notes)]
     return "\n".join([*head, stream.getvalue()])
 
 

@@ -1,19 +1,24 @@
-"""A log of AVS messages, one JSON object a line -> the turns of one customer.
+"""A log of messages -> the turns of one customer.
 
-Each line is an outer record `{customer, device, received_at, message}`, or a bare envelope where
-the customer is given from outside; bare envelopes have no time, only their order.
+Each document is an outer record `{customer, device, received_at, message}`, or a bare envelope
+where the customer is given from outside; bare envelopes have no time, only their order. Or it is an
+event of Home Assistant's Assist pipeline, which becomes the records that it means.
+
+Messages that belong to no turn are left out and counted, as the HTTP door does it; none of them
+refuses a log.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from ctxasr.documents import describe
 from ctxasr.errors import InputError, ScenarioError
 from ctxasr.events import (
     MESSAGE_BYTES_MAX,
@@ -23,14 +28,15 @@ from ctxasr.events import (
     Recognize,
     Record,
     Speak,
-    describe,
+    belongs_to_no_turn,
     read_envelope,
-    token_of,
 )
+from ctxasr.scenario.assist_log import is_assist, read_assist
+from ctxasr.scenario.log_text import documents_in
 from ctxasr.scenario.values import TURNS_MAX
 
-LOG_LINES_MAX: Final = 10_000
-"""Messages of one log: a scenario has at most 50 turns, a turn some twenty messages."""
+LINES_NAMED_MAX: Final = 5
+"""Lines that a note names of those that it counts."""
 
 _RECORD_BYTES: Final = 4_096
 """What an outer record may add to its message."""
@@ -73,51 +79,57 @@ class Log:
     notes: list[str]
 
 
-def read_log(lines: Iterable[str], file: str = "", customer: str | None = None) -> Log:
+def read_log(text: str, file: str = "", customer: str | None = None) -> Log:
     """Sort the messages of one customer into turns.
 
     Client events without dialogRequestId belong to the turn whose Speak has their token.
 
     Raises:
-        ScenarioError: a line is no record or envelope, belongs to no turn, or there are too many.
+        ScenarioError: a document is no message, or there are too many, or none of a turn.
     """
+    documents = documents_in(text, file)
     logged: list[Logged] = []
     bare = 0
-    for number, text in enumerate(lines, 1):
-        if number > LOG_LINES_MAX:
-            message = f"more than LOG_LINES_MAX ({LOG_LINES_MAX}) lines; cut the log"
-            raise ScenarioError(message, file=file, line=number)
-        if text.strip():
-            record, is_bare = _read_line(text, number, file, customer)
+    assist = [(line, one) for line, one in documents.found if is_assist(one)]
+    if assist and len(assist) < len(documents.found):
+        message = "holds both events of Assist and envelopes; give each a log of its own"
+        raise ScenarioError(message, file=file)
+    notes = _counted(documents.passed_over, "line holds no message", "lines hold no message")
+    if assist:
+        told = read_assist(assist, file, customer)
+        logged = [Logged(line, record) for line, record in told.records]
+        bare = 0 if told.has_times else len(logged)
+        notes += _counted(told.unknown, "event is of no known type", "events are of no known type")
+    else:
+        for number, (line, document) in enumerate(documents.found, 1):
+            record, is_bare = _read(document, line, number, file, customer)
             bare += is_bare
-            logged.append(Logged(number, record))
+            logged.append(Logged(line, record))
     if bare not in (0, len(logged)):
         message = "some lines are outer records and some are not; the times do not compare"
         raise ScenarioError(message, file=file)
     mine = _of_one_customer(logged, file, customer)
     mine.sort(key=lambda one: one.at_ms)
-    turns = _turns(mine, file)
-    return Log(turns, not bare, _notes(turns))
+    turns, left_out = _turns(mine, file)
+    notes += _counted(left_out, "message belongs to no turn", "messages belong to no turn")
+    return Log(turns, not bare, notes + _notes(turns))
 
 
-def _read_line(text: str, number: int, file: str, customer: str | None) -> tuple[Record, bool]:
-    """A record, and whether it was a bare envelope; the time of those is their line number."""
+def _read(
+    document: dict[str, Any], line: int, number: int, file: str, customer: str | None
+) -> tuple[Record, bool]:
+    """A record, and whether it was a bare envelope; the time of those is their number."""
 
     def fail(message: str) -> ScenarioError:
-        return ScenarioError(message, file=file, line=number)
+        return ScenarioError(message, file=file, line=line)
 
+    text = json.dumps(document, ensure_ascii=False)
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MESSAGE_BYTES_MAX + _RECORD_BYTES:
         raise fail(f"has {size} bytes, at most MESSAGE_BYTES_MAX ({MESSAGE_BYTES_MAX})")
-    try:
-        value: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        raise fail("is not JSON; a log has one JSON object a line") from None
-    if not isinstance(value, dict):
-        raise fail("must be a JSON object: an outer record or an envelope")
-    if "event" not in value and "directive" not in value:
+    if "event" not in document and "directive" not in document:
         try:
-            return Record.model_validate(value), False
+            return Record.model_validate(document), False
         except ValidationError as error:
             raise fail(describe(error)) from None
     if customer is None:
@@ -127,6 +139,16 @@ def _read_line(text: str, number: int, file: str, customer: str | None) -> tuple
         return Record(customer=customer, received_at=number, message=envelope), True
     except (InputError, ValidationError) as error:
         raise fail(describe(error) if isinstance(error, ValidationError) else str(error)) from None
+
+
+def _counted(lines: Sequence[int], one: str, many: str) -> list[str]:
+    """A note with the number of something and the first lines on which it stands; or none."""
+    if not lines:
+        return []
+    named = ", ".join(str(line) for line in lines[:LINES_NAMED_MAX])
+    more = f" and {len(lines) - LINES_NAMED_MAX} more" if len(lines) > LINES_NAMED_MAX else ""
+    where = "line" if len(lines) == 1 else "lines"
+    return [f"{len(lines)} {one if len(lines) == 1 else many} ({where} {named}{more})"]
 
 
 def _of_one_customer(logged: list[Logged], file: str, customer: str | None) -> list[Logged]:
@@ -141,30 +163,31 @@ def _of_one_customer(logged: list[Logged], file: str, customer: str | None) -> l
     return mine
 
 
-def _turns(logged: list[Logged], file: str) -> list[LoggedTurn]:
+def _turns(logged: list[Logged], file: str) -> tuple[list[LoggedTurn], list[int]]:
+    """The turns, and the lines of what belongs to none."""
     by_token: dict[str, str] = {}
     for one in logged:
         interaction = one.message.header.dialog_request_id or one.record.interaction
-        if isinstance(one.message.payload, Speak) and interaction:
+        if isinstance(one.message.payload, Speak) and one.message.payload.token and interaction:
             by_token[one.message.payload.token] = interaction
     turns: dict[str, LoggedTurn] = {}
+    left_out = []
     for one in logged:
         header, token = one.message.header, getattr(one.message.payload, "token", None)
         interaction = header.dialog_request_id or one.record.interaction
-        if interaction is None and isinstance(token, str):
+        if not interaction and isinstance(token, str):
             interaction = by_token.get(token)
-        if interaction is None:
-            message = (
-                f"{header.full_name} belongs to no turn: it has no dialogRequestId, and no Speak "
-                "of the log has its token"
-            )
-            raise ScenarioError(message, file=file, line=one.line)
-        turn = turns.setdefault(interaction, LoggedTurn(interaction))
-        turn.messages.append(one)
+        if belongs_to_no_turn(one.message, interaction):
+            left_out.append(one.line)
+            continue
+        assert interaction, "it belongs to a turn"
+        turns.setdefault(interaction, LoggedTurn(interaction)).messages.append(one)
         if len(turns) > TURNS_MAX:
             message = f"more than TURNS_MAX ({TURNS_MAX}) turns; cut the log"
             raise ScenarioError(message, file=file, line=one.line)
-    return sorted(turns.values(), key=_began)
+    if not turns:
+        raise ScenarioError("the log holds no messages of a turn", file=file)
+    return sorted(turns.values(), key=_began), sorted(left_out)
 
 
 def _began(turn: LoggedTurn) -> int:
@@ -184,6 +207,10 @@ def _notes(turns: list[LoggedTurn]) -> list[str]:
             ask, answer = asked.message.payload, answered.message.payload
             assert isinstance(ask, ExpectSpeech), "named so"
             assert isinstance(answer, Recognize), "named so"
-            if token_of(ask.initiator) != token_of(answer.initiator):
+            if ask.link != answer.link:
                 notes.append(f"turn {number + 1} did not answer turn {number}: other initiator")
+            elif ask.link is None and answer.initiator:
+                # Where the question has no initiator, its answer has none either.
+                why = "it was begun anew, as by a wake word"
+                notes.append(f"turn {number + 1} did not answer turn {number}: {why}")
     return notes

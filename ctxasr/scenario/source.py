@@ -97,8 +97,8 @@ def read_source(path: Path) -> Source:
     return parse_source(text, file)
 
 
-def parse_source(text: str, file: str = "") -> Source:
-    """The same from a text in hand.
+def parse_source(text: str, file: str = "", nesting_max: int = NESTING_MAX) -> Source:
+    """The same from a text in hand, with mappings and lists `nesting_max` deep inside each other.
 
     Raises:
         ScenarioError: not plain YAML; names file, line and field.
@@ -106,7 +106,7 @@ def parse_source(text: str, file: str = "") -> Source:
     if not text.strip():
         message = "the file is empty; `ctxasr scenario new` writes an example to start from"
         raise ScenarioError(message, file=file, line=1)
-    builder = _Builder(file)
+    builder = _Builder(file, nesting_max)
     try:
         # The round-trip scanner would mark each fold of a folded scalar with a control character.
         for event in YAML(typ="safe", pure=True).parse(text.removeprefix(BYTE_ORDER_MARK)):
@@ -138,6 +138,7 @@ class _Builder:
     """Takes the parser's events one by one; `root` and `lines` are the result."""
 
     file: str
+    nesting_max: int
     root: Any = None
     lines: dict[str, int] = field(default_factory=dict)
     stack: list[_Open] = field(default_factory=list)
@@ -173,8 +174,8 @@ class _Builder:
             return
         value: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         assert isinstance(event, (MappingStartEvent, SequenceStartEvent)), "all kinds of nodes"
-        if len(self.stack) >= NESTING_MAX:
-            self.fail(f"nested deeper than NESTING_MAX ({NESTING_MAX})", line, path)
+        if len(self.stack) >= self.nesting_max:
+            self.fail(f"nested deeper than NESTING_MAX ({self.nesting_max})", line, path)
         self.put(top, value)
         self.stack.append(_Open(value, path))
 

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "ctxasr"
 ROOMS = {
     # room: its place from the left; a room imports only from lower places, or from itself
     "charset": 0,
+    "documents": 0,
     "errors": 0,
     "timing": 0,
     "words": 0,

@@ -14,7 +14,7 @@ from ctxasr.errors import ScenarioError
 from ctxasr.events import MESSAGE_BYTES_MAX, Entity
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.importer import import_log
-from ctxasr.scenario.log import LOG_LINES_MAX
+from ctxasr.scenario.log_text import LOG_LINES_MAX
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.values import TURNS_MAX
 
@@ -248,14 +248,17 @@ def test_what_a_scenario_cannot_say_is_said_at_its_top() -> None:
         ("[1]", "must be a JSON object"),
         ('{"customer": "amy"}', "received_at"),
         (line(1, {"event": {"payload": {}}}), "header"),
-        (line(1, envelope("speech_started", 9)), "belongs to no turn"),
-        (line(1, envelope("reply", 0, text="x" * MESSAGE_BYTES_MAX)) + " " * 5000, "MESSAGE_BYTES"),
+        ("12:00 {", None),
+        (line(1, envelope("reply", 0, text="x" * (MESSAGE_BYTES_MAX + 4_096))), "MESSAGE_BYTES"),
         ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_a_wrong_line_is_named(bad: str, says: str, tmp_path: Path) -> None:
+def test_a_wrong_line_is_named(bad: str, says: str | None, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join([*usual(), "", bad]))
+    if says is None:  # no JSON begins the line
+        assert "1 line holds no message (line 8)" in import_log(path)
+        return
     with pytest.raises(ScenarioError, match=says) as caught:
         import_log(path)
     assert str(caught.value).startswith(f"{path}:8: ")
@@ -286,3 +289,144 @@ def test_a_log_whose_texts_fit_into_no_scenario_says_so_without_them() -> None:
     assert "canary" not in str(caught.value)
     odd = [*usual(), line(9, envelope("slot", 0)).replace("ElicitSlot", "UpdateDynamicEntities")]
     assert read_scenario(import_log(odd)).turns[0].entities == ()
+
+
+# ---------------------------------------------------------------- what belongs to no turn
+
+
+def of_no_turn(name: str, **header: Any) -> str:
+    namespace, _, short = name.partition(".")
+    head = {"namespace": namespace, "name": short, **header}
+    return line(5, {"event": {"header": head, "payload": {"token": "unknown"}}})
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        of_no_turn("System.SynchronizeState", messageId="s"),
+        of_no_turn("SpeechRecognizer.StopCapture"),
+        of_no_turn("SpeechRecognizer.StopCapture", messageId="", dialogRequestId=""),
+        of_no_turn("SpeechRecognizer.StopCapture", messageId=None, dialogRequestId=None),
+        of_no_turn("SpeechRecognizer.StopCapture", dialogRequestId="turn-0"),
+        of_no_turn("SpeechRecognizer.ExpectSpeechTimedOut", messageId="e"),
+        of_no_turn("SpeechSynthesizer.SpeechFinished", messageId="f"),
+        of_no_turn("SpeechSynthesizer.SpeechFinished", messageId="f", dialogRequestId=""),
+        of_no_turn("Alerts.AlertStarted", messageId="a", dialogRequestId=None),
+    ],
+)
+def test_what_belongs_to_no_turn_is_left_out_and_counted(strange: str) -> None:
+    """As the HTTP door does it; wherever it stands, it refuses no log."""
+    plain = import_log(usual())
+    note = "# Not as in the log: 1 message belongs to no turn (line 1).\n"
+    for lines in ([strange, *usual()], [*usual(), strange]):
+        at = lines.index(strange) + 1
+        told = note.replace("line 1", f"line {at}")
+        assert import_log(lines).replace(told, "") == plain, "and nothing else differs"
+    many = [*[strange] * 7, *usual()]
+    assert "7 messages belong to no turn (lines 1, 2, 3, 4, 5 and 2 more)" in import_log(many)
+    with pytest.raises(ScenarioError, match="no messages of a turn"):
+        import_log([strange])
+
+
+def test_a_record_that_names_its_turn_belongs_to_it() -> None:
+    stop = json.loads(of_no_turn("SpeechRecognizer.StopCapture", messageId="s"))
+    stop["interaction"] = "turn-0"
+    assert "belong" not in import_log([*usual(), json.dumps(stop)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "note"),
+    [
+        ({}, {}, None),
+        ({"initiator": "a"}, {"initiator": "a"}, None),
+        ({"initiator": ""}, {}, None),
+        ({"expectSpeechId": "a"}, {"speechId": "a"}, None),
+        ({}, {"initiator": {"type": "WAKEWORD"}}, "as by a wake word"),
+        ({"initiator": None}, {"initiator": {"type": "TAP", "payload": None}}, "as by a wake word"),
+        ({}, {"initiator": {"type": "FOLLOW_UP", "payload": {"token": "b"}}}, "other initiator"),
+        ({"initiator": "a"}, {"initiator": {"type": "WAKEWORD"}}, "other initiator"),
+        ({"initiator": "a"}, {}, "other initiator"),
+        ({"expectSpeechId": "a"}, {"speechId": "b"}, "other initiator"),
+    ],
+)
+def test_who_did_not_answer_is_noted(
+    asked: dict[str, Any], answered: dict[str, Any], note: str | None
+) -> None:
+    lines = [
+        line(1, envelope("recognize", 0)), line(2, envelope("expect_speech", 0, **asked)),
+        line(9_000, envelope("recognize", 1, **answered)),
+    ]  # fmt: skip
+    text = import_log(lines)
+    assert ("turn 2 did not answer turn 1" in text) == (note is not None)
+    assert note is None or note in text
+
+
+# ---------------------------------------------------------------- other shapes
+
+
+def test_a_log_may_have_any_usual_shape(tmp_path: Path) -> None:
+    plain = import_log(usual())
+    records = [json.loads(one) for one in usual()]
+    path = tmp_path / "log"
+    for text in (
+        json.dumps(records),
+        json.dumps(records, indent=2),
+        json.dumps({"events": records}),
+        json.dumps({"started": 7, "records": records}, indent=1),
+        "\n".join(json.dumps(one, indent=2) for one in records),
+        ",\n".join(usual()),
+        " ".join(usual()),
+        "\r\n".join(usual()),
+        "".join(f"\ufeff{one}\n" for one in usual()),
+    ):
+        for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+            path.write_bytes(text.encode(encoding))
+            assert import_log(path) == plain
+    prefixed = [f"[12:00:0{number}] DEBUG {one}" for number, one in enumerate(usual())]
+    assert import_log(prefixed) == plain
+    chatty = ["connecting ...", *usual(), "", "bye {"]
+    note = f"# Not as in the log: 2 lines hold no message (lines 1, {len(chatty)}).\n"
+    assert import_log(chatty).replace(note, "") == plain
+    with pytest.raises(ScenarioError, match=r"log:2: customer"):
+        import_log(["done", "done: {}"])
+
+
+def test_a_log_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path, text = tmp_path / "log", "\n".join(usual())
+    path.write_text(text)
+    monkeypatch.setattr("ctxasr.scenario.importer.LOG_BYTES_MAX", len(text))
+    import_log(path)
+    monkeypatch.setattr("ctxasr.scenario.importer.LOG_BYTES_MAX", len(text) - 1)
+    with pytest.raises(ScenarioError, match="LOG_BYTES_MAX"):
+        import_log(path)
+
+
+def test_clovas_directives_are_read() -> None:
+    """Speak has a `source` and no url, its words are `ttsText`, and ids link the turns."""
+
+    def clova(at: int, form: str, name: str, turn: str, **payload: Any) -> str:
+        namespace, _, short = name.partition(".")
+        header = {
+            "namespace": namespace, "name": short, "messageId": f"{name}{at}",
+            "dialogRequestId": turn,
+        }  # fmt: skip
+        return line(at, {form: {"header": header, "payload": payload}})
+
+    source = {"token": "speech-1", "url": "clova:tts", "format": "audio/mpeg"}
+    finished = {"namespace": "SpeechSynthesizer", "name": "SpeechFinished", "messageId": "f"}
+    lines = [
+        clova(1, "event", "SpeechRecognizer.Recognize", "a", lang="en", initiator={
+            "type": "WAKEWORD", "inputSource": "SELF", "payload": {"deviceUUID": "f0"}}),
+        clova(2, "directive", "SpeechSynthesizer.Speak", "a", source=source, ttsText="Which Meg?"),
+        clova(3, "directive", "SpeechRecognizer.ExpectSpeech", "a", timeoutInMilliseconds=7000,
+              explicit=True, expectSpeechId="ask-1"),
+        line(2_003, {"event": {"header": finished, "payload": {"token": "speech-1"}}}),
+        clova(2_500, "event", "SpeechRecognizer.Recognize", "b", speechId="ask-1", explicit=True),
+    ]  # fmt: skip
+    text = import_log(lines)
+    first, second = read_scenario(text).turns
+    assert first.reply is not None
+    assert (first.reply.text, first.reply_ms, first.pause_ms) == ("Which Meg?", 2_000, 497)
+    assert second.user.hypotheses == ("",)
+    assert "belong" not in text
+    assert "did not answer" not in text

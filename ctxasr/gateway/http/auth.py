@@ -24,7 +24,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from ctxasr.charset import decoded
-from ctxasr.envelopes import Identifier, describe
+from ctxasr.documents import describe
+from ctxasr.envelopes import Identifier
 from ctxasr.errors import InputError, LimitExceeded
 from ctxasr.gateway.http.limits import TOKENS_FILE_BYTES_MAX, TOKENS_MAX
 

@@ -197,7 +197,7 @@ class Service:
         self.saw(record.customer)
         message = record.message.message
         turn = message.header.dialog_request_id or record.interaction
-        if isinstance(message.payload, Speak) and turn:
+        if isinstance(message.payload, Speak) and message.payload.token and turn:
             self.remembered.spoke(record.customer, message.payload.token, turn)
         return event
 

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from ctxasr.documents import describe
 from ctxasr.envelopes import (
     Body,
     ExpectSpeech,
@@ -38,7 +39,6 @@ from ctxasr.envelopes import (
     SpeechFinished,
     SpeechStarted,
     Utterance,
-    describe,
 )
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.events import TEXT_BYTES_MAX, short_hash

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from ctxasr.envelopes import describe
+from ctxasr.documents import describe
 from ctxasr.errors import EnvelopeError
 
 NESTING_MAX: Final = 64

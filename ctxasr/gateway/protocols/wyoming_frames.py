@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
-from ctxasr.envelopes import describe
+from ctxasr.documents import describe
 from ctxasr.errors import EnvelopeError, LimitExceeded
 
 HEADER_BYTES_MAX: Final = 65_536

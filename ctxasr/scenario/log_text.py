@@ -1,0 +1,157 @@
+"""The text of a log -> the JSON or YAML documents in it, each with its line.
+
+    {"event": ...}                      one document a line, or over several lines
+    [{"event": ...}, {"event": ...}]    the items of a list
+    {"events": [{"event": ...}]}        the items of a wrapper
+    12:00:01 DEBUG {"event": ...}       whatever stands before a document on its line is passed over
+    stage: done                         YAML, as Home Assistant's users paste a pipeline's debug
+    run: {...}                          page; also several, one after the other, and between ```
+    events: [...]
+
+A line without any document is counted, not refused; one that begins like JSON and is none is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ctxasr.charset import BYTE_ORDER_MARK
+from ctxasr.errors import ScenarioError
+from ctxasr.scenario.source import Source, parse_source
+
+LOG_LINES_MAX: Final = 100_000
+"""Lines of one log: a scenario has at most 50 turns, a turn some twenty messages, and a message
+written over several lines about thirty."""
+
+LOG_BYTES_MAX: Final = 33_554_432
+"""One log, as a file."""
+
+LOG_NESTING_MAX: Final = 32
+"""Mappings and lists inside each other in a log of YAML; Home Assistant's have about a dozen."""
+
+_YAML: Final = re.compile(r"(- )?(stage|run|events|init_options|error|type|started):(\s|$)")
+"""How the pasted page begins."""
+
+_KEY: Final = re.compile(r"(\w+):(\s|$)")
+_FENCE: Final = re.compile(r"\s*(```|~~~|---(\s|$))")
+_WRAPPERS: Final = ("events", "messages", "records", "directives", "runs", "items", "log")
+_BETWEEN: Final = frozenset(" \t\r\n,]" + BYTE_ORDER_MARK)
+_DECODER: Final = json.JSONDecoder()
+
+
+@dataclass(slots=True)
+class Documents:
+    """The objects of a log with their lines, and the lines on which there was none."""
+
+    found: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    passed_over: list[int] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"Documents({len(self.found)})"
+
+
+def documents_in(text: str, file: str = "") -> Documents:
+    """Every document of the log.
+
+    Raises:
+        ScenarioError: a line begins like JSON and is none, is JSON but no object, or is wrong YAML;
+            or there are more than LOG_LINES_MAX.
+    """
+    if text.count("\n") + (not text.endswith("\n")) > LOG_LINES_MAX:
+        message = f"more than LOG_LINES_MAX ({LOG_LINES_MAX}) lines; cut the log"
+        raise ScenarioError(message, file=file, line=LOG_LINES_MAX + 1)
+    lines = (line for line in text.lstrip(BYTE_ORDER_MARK).split("\n") if line.strip())
+    first = next((line for line in lines if not _FENCE.match(line)), "")
+    found = Documents()
+    if _YAML.match(first):
+        for source in _yaml(text, file):
+            found.found += [(source.line_of(path), one) for path, one in _items(source.value)]
+    else:
+        for line, document in _json(text, file, found):
+            found.found += [(line, one) for _, one in _items(document)]
+    return found
+
+
+def _items(document: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a list or of a wrapper with their paths, else the document itself."""
+    listed = None
+    if isinstance(document, dict) and not {"event", "directive", "message"} & document.keys():
+        listed = next((key for key in _WRAPPERS if isinstance(document.get(key), list)), None)
+    if listed is not None:
+        document, path = document[listed], f"{path}.{listed}".lstrip(".")
+    if isinstance(document, list):
+        for number, one in enumerate(document):
+            yield from _items(one, f"{path}.{number}".lstrip("."))
+    elif isinstance(document, dict):
+        yield path, document
+
+
+def _json(text: str, file: str, documents: Documents) -> Iterator[tuple[int, dict[str, Any]]]:
+    at, line, counted = 0, 1, 0
+    while at < len(text):
+        if text[at] in _BETWEEN or (text[at] == "[" and _begins_objects(text, at)):
+            at += 1
+            continue
+        line, counted = line + text.count("\n", counted, at), at
+        end_of_line = text.find("\n", at)
+        end_of_line = len(text) if end_of_line < 0 else end_of_line
+        brace = text.find("{", at, end_of_line)
+        if brace < 0:
+            _refuse_json(text[at:end_of_line], file, line)
+            documents.passed_over.append(line)
+            at = end_of_line
+            continue
+        try:
+            value, end = _DECODER.raw_decode(text, brace)
+        except (ValueError, RecursionError):
+            if brace == at:
+                message = "is not JSON; a log holds JSON objects, one a line or one after the other"
+                raise ScenarioError(message, file=file, line=line) from None
+            documents.passed_over.append(line)
+            at = end_of_line
+            continue
+        yield line, value
+        at = end
+
+
+def _begins_objects(text: str, at: int) -> bool:
+    behind = text[at + 1 : at + 1_000].lstrip()
+    return behind[:1] in ("{", "]")
+
+
+def _refuse_json(line: str, file: str, number: int) -> None:
+    """A list of numbers is JSON, and no message."""
+    try:
+        json.loads(line)
+    except RecursionError:
+        raise ScenarioError("is not JSON: nested too deeply", file=file, line=number) from None
+    except ValueError:
+        return
+    message = "must be a JSON object: an outer record or an envelope"
+    raise ScenarioError(message, file=file, line=number)
+
+
+def _yaml(text: str, file: str) -> Iterator[Source]:
+    """One document after the other: a fence, or a key that stands there already, begins a new one.
+
+    Each is read behind as many empty lines as stand before it, so that errors name its own.
+    """
+    chunk: list[str] = []
+    keys: set[str] = set()
+    begin = 1
+    for number, line in enumerate([*text.lstrip(BYTE_ORDER_MARK).split("\n"), "---"], 1):
+        key = _KEY.match(line)
+        again = key is not None and key[1] in keys
+        fence = _FENCE.match(line) is not None
+        if fence or again:
+            if any(one.strip() for one in chunk):
+                shifted = "\n" * (begin - 1) + "\n".join(chunk)
+                yield parse_source(shifted, file, LOG_NESTING_MAX)
+            chunk, keys, begin = [], set(), number
+        chunk.append("" if fence else line)
+        if key is not None:
+            keys.add(key[1])
