@@ -132,7 +132,7 @@ async def _look(asked: TurnKey, token: str, at_ms: float, ports: Ports) -> Liste
             if is_later(context.latest_ms, at_ms):
                 return replace(found, reason=_FUTURE)
             if ports.aligner is not None:
-                await ports.aligner.prepare([phrase.text for phrase in context.phrases])
+                await ports.aligner.prepare([phrase.spelling for phrase in context.phrases])
     except Exception as error:  # whatever is wrong with a context, the plain result stands
         return replace(found, reason=f"context unreadable: {type(error).__name__}")
     return replace(found, state=ContextState.HIT, context=context, reason="")
@@ -143,7 +143,7 @@ async def with_hints(
 ) -> Listening:
     """The same, with what came along with the utterance; how it sounds is worked out meanwhile."""
     if ports.aligner is not None:
-        await ports.aligner.prepare([phrase.text for phrase in hints.phrases])
+        await ports.aligner.prepare([phrase.spelling for phrase in hints.phrases])
     known = listening if isinstance(listening, Listening) else await listening
     return replace(known, hints=hints)
 

@@ -31,7 +31,10 @@ GENERIC_ANSWERS: Final = (
 )  # fmt: skip
 """They compete with the names: without them a 'no thanks' is taken for whatever sounds nearest."""
 
-_GENERIC: Final = tuple(Phrase(text, GENERIC_SIGNAL) for text in GENERIC_ANSWERS)
+_GENERIC: Final = tuple(
+    Phrase(text, GENERIC_SIGNAL, written=text.replace("i ", "I ") if text[:2] == "i " else "")
+    for text in GENERIC_ANSWERS
+)
 
 PART_CHARS_MIN: Final = 3
 """A part shorter than this is heard everywhere."""

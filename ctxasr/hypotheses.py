@@ -1,12 +1,15 @@
 """What a recogniser heard: n-best list and word lattice; and what may bias it: phrases.
 
-Texts are lower case, words separated by single spaces, without punctuation but the apostrophe.
+Hypotheses are texts as the recogniser writes them; they are compared by their words (`words`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
+
+from ctxasr.words import Word, words_in
 
 N_BEST_MAX: Final = 50
 """Hypotheses kept of one utterance: the n-best oracle gains nothing past this depth."""
@@ -23,17 +26,35 @@ PHRASE_CHARS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One transcription. `score` is a log probability up to a constant of the utterance."""
+    """One transcription, as it is written. `score` is a log probability up to a constant of the
+    utterance; `places` are its words and where they stand.
+    """
 
     text: str
     score: float = 0.0
+    places: tuple[Word, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", words_in(self.text))
 
     def __repr__(self) -> str:  # none of these shows what was said: a traceback may
         return f"Hypothesis({len(self.words)} words, {self.score:g})"
 
     @property
     def words(self) -> tuple[str, ...]:
-        return tuple(self.text.split())
+        """The words as they are compared."""
+        return tuple(place.text for place in self.places)
+
+
+def n_best(heard: Iterable[tuple[str, float]]) -> tuple[Hypothesis, ...]:
+    """Texts with their scores, best first, as an n-best list: one that differs from an earlier one
+    only in case or punctuation says nothing new.
+    """
+    kept: dict[tuple[str, ...], Hypothesis] = {}
+    for text, score in heard:
+        hypothesis = Hypothesis(text, score)
+        kept.setdefault(hypothesis.words, hypothesis)
+    return tuple(kept.values())
 
 
 @dataclass(frozen=True, slots=True)

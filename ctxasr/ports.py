@@ -214,7 +214,7 @@ class PhraseAligner(Protocol):
         ...
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
-        """The best matches of `phrases` (normalised texts), a bounded number of them."""
+        """The best matches of `phrases`, as they are written, a bounded number of them."""
         ...
 
 

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Final
 
 from ctxasr.bias import GENERIC_SIGNAL, Bias, BiasingPhrase
-from ctxasr.hypotheses import PHRASES_MAX, Change, Recognition, Result
+from ctxasr.hypotheses import PHRASES_MAX, Recognition, Result
 from ctxasr.ports import Match, PhraseAligner
+from ctxasr.spelling import changes_between, cuts_a_sign, replaced, style_of
 
 KEEP_PROBABILITY: Final = 0.1
 """How likely, before anything was heard, an answer names nothing of the context. Only a scale:
@@ -89,9 +89,10 @@ async def rescore(recognition: Recognition, bias: Bias, aligner: PhraseAligner) 
         score = weights.score(candidate.features)
         if score > best:
             best, chosen = score, candidate
-    if chosen is None or chosen.text == plain:
+    if chosen is None:
         return Result(plain, plain)
-    return Result(plain, chosen.text, tuple(_changes(plain, chosen.text, chosen.cause)))
+    changes = changes_between(plain, chosen.text, chosen.cause.phrase)
+    return Result(plain, chosen.text, changes) if changes else Result(plain, plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +109,22 @@ async def candidates(
 ) -> list[Candidate]:
     """Every text that some phrase of `bias` makes possible; the plain text may be among them."""
     phrases = bias.phrases[:PHRASES_MAX]
-    matches = await aligner.align(recognition, [biasing.phrase.text for biasing in phrases])
+    matches = await aligner.align(recognition, [biasing.phrase.spelling for biasing in phrases])
     said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+    style = style_of(recognition.hypotheses)
     found = []
     for match in matches:
-        biasing = phrases[match.phrase]
+        biasing, heard = phrases[match.phrase], recognition.hypotheses[match.hypothesis]
+        if cuts_a_sign(heard.places, match.start, match.end):
+            continue
         # "no thanks" is no part of an answer: "no thank you" must not become "no thanks you".
         partial = biasing.phrase.signal == GENERIC_SIGNAL and not _is_whole(recognition, match)
         if not partial and (match.phrase not in said or match.hypothesis == 0):
             seen = features(match, edits_outside(recognition, match), biasing.log_prior)
-            found.append(Candidate(_substitute(recognition, match, biasing), biasing, seen))
+            as_heard = match.exact and match.hypothesis == 0
+            where = match.start, match.end
+            text = heard.text if as_heard else replaced(heard, *where, biasing.phrase, style)
+            found.append(Candidate(text, biasing, seen))
     return found
 
 
@@ -145,25 +152,3 @@ def _edits(ours: tuple[str, ...], theirs: tuple[str, ...]) -> int:
         for j, other in enumerate(theirs, start=1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
     return row[-1]
-
-
-def _substitute(recognition: Recognition, match: Match, biasing: BiasingPhrase) -> str:
-    words = recognition.hypotheses[match.hypothesis].words
-    return " ".join([*words[: match.start], biasing.phrase.text, *words[match.end :]])
-
-
-def _changes(plain: str, text: str, cause: BiasingPhrase) -> list[Change]:
-    """What differs word by word; all of it comes from the one phrase."""
-    before, after = plain.split(), text.split()
-    matcher = SequenceMatcher(a=before, b=after, autojunk=False)
-    return [
-        Change(
-            " ".join(before[a:b]),
-            " ".join(after[c:d]),
-            cause.phrase.spelling,
-            cause.phrase.signal,
-            cause.phrase.id,
-        )
-        for tag, a, b, c, d in matcher.get_opcodes()
-        if tag != "equal"
-    ]

@@ -30,7 +30,10 @@ _PARTING: Final = dict.fromkeys(map(ord, "\u2122\u2120\u00ae\u00a9\u2117"), " ")
 _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Fillers and joiners beside those of the category Cf."""
 
-_PUT_RIGHT: Final = _APOSTROPHES | _PARTING | {0x2116: "#"}
+_PUT_RIGHT: Final = _APOSTROPHES | _PARTING | {0x2116: "#", 0x13F: "L", 0x140: "l"}
+
+_CATALAN: Final = re.compile("(?<=[lL])\u00b7(?=[lL])")
+"""The dot in "col\u00b7lecció" belongs to the word."""
 
 _FRACTION: Final = "\u2044"
 """What parts numerator and denominator in the compatibility form of a vulgar fraction."""
@@ -169,8 +172,11 @@ def _composed(text: str) -> tuple[str, list[tuple[int, int]]]:
         return text.replace("`", "'"), [(i, i + 1) for i in range(len(text))]
     out: list[str] = []
     places: list[tuple[int, int]] = []
-    for cluster, start, end in _clusters(text.translate(_PUT_RIGHT)):
-        form = cluster if _is_vulgar(cluster) else unicodedata.normalize("NFKC", cluster)
+    text = _CATALAN.sub("\u00ad", text.translate(_PUT_RIGHT))
+    for cluster, start, end in _clusters(text):
+        form = cluster
+        if not _is_vulgar(cluster):
+            form = unicodedata.normalize("NFKC", cluster).translate(_PUT_RIGHT)
         for char in _based(form):
             out.append(char)
             places.append((start, end))

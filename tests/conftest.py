@@ -28,6 +28,7 @@ from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.pipeline import Ports, on_event
 from ctxasr.ports import EventStore, Match, Matrix, PayloadVault, Vector
 from ctxasr.store.memory import MemoryEventStore, MemoryVault
+from ctxasr.words import normalise
 
 T = TypeVar("T")
 
@@ -121,7 +122,7 @@ class ExactAligner:
             Match(rank, 0, len(heard.words), number, 0.0, 5, None, exact=True)
             for rank, heard in enumerate(recognition.hypotheses)
             for number, phrase in enumerate(phrases)
-            if heard.text == phrase
+            if " ".join(heard.words) == normalise(phrase)
         ]
 
 

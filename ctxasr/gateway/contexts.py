@@ -120,10 +120,9 @@ async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any
     else:
         known = asyncio.create_task(_listening(request, ports))
     result = await on_utterance(known, request.recognition(), ports, asked)
-    text, plain = result.result.text, request.plain_text
     answer = {
-        "text": plain if text == result.result.plain_text else text,
-        "plain_text": plain,
+        "text": result.result.text,
+        "plain_text": result.result.plain_text,
         "changes": [one.to_json() for one in result.result.changes],
         "context": result.context.value,
         "reason": result.reason,

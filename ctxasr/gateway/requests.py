@@ -29,8 +29,7 @@ from ctxasr.charset import BYTE_ORDER_MARK, decoded
 from ctxasr.documents import describe, parse_json
 from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record
 from ctxasr.errors import EnvelopeError, InputError
-from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition
-from ctxasr.words import normalise
+from ctxasr.hypotheses import N_BEST_MAX, Recognition, n_best
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 4_096
 """One record as JSON: an envelope of the longest kind, and what the transport adds to it."""
@@ -126,15 +125,15 @@ class RescoreRequest(Request):
         return self.hypotheses[0].text if self.hypotheses else ""
 
     def recognition(self) -> Recognition:
-        """The hypotheses in the form that texts are compared in."""
+        """The hypotheses as an n-best list."""
         return recognition_of(self.hypotheses, self.phones)
 
 
 def recognition_of(
     heard: Iterable[HypothesisIn], phones: tuple[str, ...] = (), duration_s: float = 0.0
 ) -> Recognition:
-    """What another recogniser heard, best first, in the form that texts are compared in."""
-    hypotheses = tuple(Hypothesis(normalise(one.text), one.score) for one in heard)
+    """What another recogniser heard, best first."""
+    hypotheses = n_best((one.text, one.score) for one in heard)
     return Recognition(hypotheses, phones=phones, duration_s=duration_s)
 
 

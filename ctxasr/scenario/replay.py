@@ -21,7 +21,7 @@ from ctxasr.app import App, DelayedEncoder, Settings, aws, local
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import first_error
 from ctxasr.events import ConsistentStatus, Record, to_event
-from ctxasr.hypotheses import Hypothesis, Recognition
+from ctxasr.hypotheses import Recognition, n_best
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import Recognizer
 from ctxasr.report.trace import TracePoint, TurnReport
@@ -31,7 +31,6 @@ from ctxasr.scenario.messages import TurnMessages
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.tracing import ReplayClock, Trace
 from ctxasr.scenario.values import Delivery
-from ctxasr.words import normalise
 
 WORD_MS: Final = 400.0
 """How long an utterance without audio is taken to last, per word."""
@@ -177,10 +176,10 @@ class _Replay:
         user = self._scenario.turns[index].user
         path = self._scenario.audio_path(index)
         if path is None:
-            texts = [normalise(text) for text in user.hypotheses or ()]
-            length_s = WORD_MS / 1_000.0 * len(texts[0].split())
-            hypotheses = [Hypothesis(text, -float(rank)) for rank, text in enumerate(texts)]
-            return Recognition(tuple(hypotheses), duration_s=length_s)
+            ranked = enumerate(user.hypotheses or ())
+            hypotheses = n_best((text, -float(rank)) for rank, text in ranked)
+            length_s = WORD_MS / 1_000.0 * len(hypotheses[0].words)
+            return Recognition(hypotheses, duration_s=length_s)
         return await recognise_file(path, self._recognizer())
 
     def _report(

@@ -26,6 +26,7 @@ from ctxasr.hypotheses import WORDS_MAX, Recognition
 from ctxasr.ports import Match
 from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, skip_costs, spans
 from ctxasr.speech.phrase_graph import PhraseGraph
+from ctxasr.words import normalise
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class SoundAligner:
     def _by_word(
         self, spoken: list[_Spoken], phrases: Sequence[str], variants: list[list[Ints]]
     ) -> dict[tuple[int, int, int, int], tuple[Match, Ints]]:
-        graph = PhraseGraph(phrases)
+        graph = PhraseGraph([normalise(phrase) for phrase in phrases])
         found = {}
         for h, hypothesis in enumerate(spoken):
             for hit in graph.walk(hypothesis.words):

@@ -22,6 +22,8 @@ from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Samples
+from ctxasr.speech.align import SoundAligner
+from ctxasr.speech.pronounce import Pronouncer
 
 PCM = "application/octet-stream"
 SECOND = b"\0" * 32_000
@@ -123,6 +125,21 @@ async def test_the_event_that_completes_a_turn_is_answered_when_it_is_settled() 
     assert outcomes.count("embedded") >= 1
     assert outcomes[list(turn()).index("expect")] == "embedded"
     assert (await world.status()).outcome is Outcome.EMBEDDED
+
+
+async def test_what_was_not_changed_stays_to_the_letter() -> None:
+    aligner = SoundAligner(Pronouncer())
+    await aligner.prepare(["It's Meg Bower, please."])  # reads the dictionary
+    async with Door(World(aligner=aligner)).client() as client:
+        await ask_back(client)
+        answer = await client.post(
+            "/v1/utterances", json=heard("turn-2", "It's Meg Bower, please.", token="ask-turn-1")
+        )
+    told = answer.json()
+    assert told["text"] == "It's Meg Bauer, please.", told["reason"]
+    assert told["plain_text"] == "It's Meg Bower, please."
+    (change,) = told["changes"]
+    assert (change["from"], change["to"], change["phrase"]) == ("Bower", "Bauer", "Meg Bauer")
 
 
 async def test_a_change_names_the_phrase_as_its_service_does() -> None:

@@ -33,6 +33,7 @@ ROOMS = {
     "bias": 2,
     "hints": 2,
     "rescore": 2,
+    "spelling": 2,
     "windows": 2,
     "forget": 2,
     "pipeline": 3,

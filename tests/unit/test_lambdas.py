@@ -171,7 +171,8 @@ def test_the_plain_text_stays_to_the_letter() -> None:
     heard = [{"text": "Power, please!"}, {"text": "bauer"}]
     request = requests.read(requests.RescoreRequest, {"customer": "c", "hypotheses": heard})
     assert request.plain_answer("late")["text"] == "Power, please!"
-    assert request.recognition().plain == "power please"
+    assert request.recognition().plain == "Power, please!"
+    assert request.recognition().hypotheses[0].words == ("power", "please")
     assert "Power" not in repr(request)
 
 

@@ -200,10 +200,9 @@ def _utterances(service: Service) -> APIRouter:
             return given.recognition
 
         opening = service.record_of(grant, opening_of(given.interaction, given.token), given.device)
-        plain_text = given.hypotheses[0].text
-        found = await service.hear(opening, heard, record=given.record, plain_text=plain_text)
+        found = await service.hear(opening, heard, record=given.record)
         assert found is not None, "there are hypotheses"
-        return _utterance(found, plain_text, 0)
+        return _utterance(found, 0)
 
     @router.post(
         "/v1/recognise",
@@ -232,7 +231,7 @@ def _utterances(service: Service) -> APIRouter:
         opening = service.record_of(grant, opening_of(interaction, token), device)
         found = await service.hear(opening, heard, record=record)
         assert found is not None, "sound or an error"
-        return _utterance(found, found.result.result.plain_text, nbest, notes)
+        return _utterance(found, nbest, notes)
 
     return router
 
@@ -359,15 +358,13 @@ def _recorded(event: str, status: ConsistentStatus) -> models.Recorded:
     return models.Recorded(interaction=status.turn.interaction, event=event, outcome=status.outcome)
 
 
-def _utterance(
-    heard: Heard, plain_text: str, n_best: int, notes: Sequence[str] = ()
-) -> models.UtteranceOut:
+def _utterance(heard: Heard, n_best: int, notes: Sequence[str] = ()) -> models.UtteranceOut:
     result = heard.result
     changes: list[Any] = [one.to_json() for one in result.result.changes]
     return models.UtteranceOut(
         interaction=heard.interaction,
         text=heard.text,
-        plain_text=plain_text,
+        plain_text=result.result.plain_text,
         changes=changes,
         context=result.context,
         window_ms=result.window_ms,

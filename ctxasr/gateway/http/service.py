@@ -78,13 +78,17 @@ class Heard:
     recognition: Recognition
     recorded: bool
     utterance: Envelope
-    text: str
     note: str = ""
 
     @property
     def interaction(self) -> str:
         """The turn: another than the opening named, where that was the id of the asking turn."""
         return self.utterance.message.header.dialog_request_id or ""
+
+    @property
+    def text(self) -> str:
+        """The text under the context."""
+        return self.result.result.text
 
     def __repr__(self) -> str:
         return f"Heard({self.result!r}, recorded={self.recorded})"
@@ -230,13 +234,11 @@ class Service:
         hearing: Callable[[], Awaitable[Recognition | None]],
         *,
         record: bool = True,
-        plain_text: str | None = None,
         hints: Hints = NO_HINTS,
     ) -> Heard | None:
         """The text of the utterance that `opening`, a Recognize, opens; None if there is no sound.
 
-        `plain_text` stands where the context changes nothing: the recogniser's text to the letter,
-        where `hearing` gives a normalised one. `hints` came with the utterance.
+        `hints` came with the utterance.
 
         Where the customer is erased meanwhile the text is the recogniser's own, and what was said
         is not recorded, nor what was recorded of it kept.
@@ -269,12 +271,9 @@ class Service:
                 result = await on_utterance(erased, recognition, self.ports, event.key.turn)
         finally:
             listening.cancel()
-        text = result.result.text
-        if plain_text is not None and not result.result.changes:
-            text = plain_text
         status = status or await within(recording, limits.RECORD_S_MAX)
         turn = event.key.turn if status is None else status.turn
-        utterance = utterance_of(opening, turn, text)
+        utterance = utterance_of(opening, turn, result.result.text)
         if record:
             said = opening.model_copy(
                 update={
@@ -286,7 +285,7 @@ class Service:
             recording.append(self._write(said, arrived))
         recorded = await all_recorded(recording)
         note = "" if status is None else self.note(opening, status)
-        return Heard(result, recognition, recorded, utterance, text, note)
+        return Heard(result, recognition, recorded, utterance, note)
 
     # ------------------------------------------------------------ sweeping
 
