@@ -40,9 +40,10 @@ replay: $(READY) ## Replay all scenarios and show their time lines
 test: lint types $(DYNALITE) ## Lint, types and tests
 	$(RUN) -m pytest
 
-lint: $(READY)
+lint: $(READY) ## Lint, format, and licences of what is shipped
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m infra.licences
 
 types: $(READY)
 	$(RUN) -m mypy

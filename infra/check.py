@@ -3,10 +3,12 @@
     lint      cfn-lint on the source, and on what SAM makes of it for each environment
     rules     rules.py and access.py on the expanded template with each environment's parameters
     faults    faults.py: each rule finds what it is for
+    checkov   another rule set, on the source: nothing found that is not annotated with its reason
     code      shipped.py: tables, IAM, handlers, variables, metrics and image against ctxasr
     moto      moto_stack.py: the stack comes up, and what moto leaves out
 
-Prints one line a step and one a finding; the exit code is 1 if there is a finding. It needs the
+Prints one line a step and one a finding; the exit code is 1 if there is a finding. checkov has an
+environment of its own. It needs the
 environment of requirements/tools.txt and no network. The expanded templates stay in build/infra.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 import sys
 from collections import Counter
 from typing import Final
@@ -23,6 +26,9 @@ from cfnlint.config import ManualArgs
 
 from infra import expand, faults, moto_stack, rules, shipped
 from infra.view import View
+
+CHECKOV: Final = expand.HERE / ".venv-checkov" / "bin" / "checkov"
+"""Made by the Makefile: it pins packages that the other tools cannot use."""
 
 BUILD: Final = expand.HERE.parent / "build" / "infra"
 
@@ -68,6 +74,7 @@ def main() -> int:
     broken["Resources"]["SweepQueue"]["Properties"]["VisibilityTimeout"] = 99_999
     alive = _lint(json.dumps(broken), EXPANDED_IGNORES)
     report.step("faults", "cfn-lint finds one too", [] if alive else ["cfn-lint finds nothing"])
+    report.step("checkov", *_checkov())
     for view, _ in views.values():
         good = f"{view.environment}: tables, IAM, handlers, variables, metrics, image agree"
         report.step("code", good, rules.judged(shipped.differences, view))
@@ -80,6 +87,29 @@ def main() -> int:
 def _lint(text: str, ignore: list[str]) -> list[str]:
     config = ManualArgs(regions=[expand.REGION], ignore_checks=ignore)
     return [f"{m.rule.id} line {m.linenumber}: {m.message}" for m in lint(text, config=config)]
+
+
+def _checkov() -> tuple[str, list[str]]:
+    """What is good, and findings: what checkov finds, and annotations without a word in README."""
+    options = ("--framework", "cloudformation", "--output", "json", "--skip-download")
+    done = subprocess.run(  # noqa: S603
+        [CHECKOV, "--file", expand.SOURCE, *options], capture_output=True, text=True, check=False
+    )
+    try:
+        told = json.loads(done.stdout)["results"]
+    except (ValueError, KeyError, TypeError):  # it ends with 0 also where it could not read a thing
+        return "", [f"checkov did not run: {done.stderr[-300:] or done.stdout[-300:]}"]
+    wrong = [f"{one['check_id']} {one['resource']}" for one in told["failed_checks"]]
+    wrong += [f"not parsed: {file}" for file in told["parsing_errors"]]
+    readme = (expand.HERE / "README.md").read_text(encoding="utf-8")
+    skipped = {one["check_id"] for one in told["skipped_checks"]}
+    wrong += [
+        f"README.md gives no reason for {one}" for one in sorted(skipped) if one not in readme
+    ]
+    if not told["passed_checks"]:
+        wrong.append("checkov checked nothing")
+    passed, annotated = len(told["passed_checks"]), len(told["skipped_checks"])
+    return f"{passed} checks passed, {annotated} annotated with their reason", wrong
 
 
 def _moto(report: Report, view: View, expanded: expand.Template) -> None:

@@ -15,9 +15,11 @@ import json
 import sys
 import time
 from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from infra import licences
 from infra.lambda_check import handlers, trees
 from infra.lambda_check.place import Place, Report
 
@@ -48,6 +50,9 @@ def build(report: Report) -> None:
         }
         report.row(f"{name}.zip", sizes | {"sha256": digests[0][:16]})
         report.check(digests[0] == digests[1], f"{name}.zip: the same bytes when made again")
+        held = list(metadata.distributions(path=[str(tree)]))
+        wrong = list(licences.findings(held))
+        report.check(held != [] and not wrong, f"{name}: no copyleft licence ({'; '.join(wrong)})")
         wrong = list(trees.too_new(tree))
         report.check(not wrong, f"{name}: runs on Lambda's python3.11 ({'; '.join(wrong)})")
         if name == "recorder":
