@@ -200,7 +200,11 @@ async def _sweep(event: Any, deadline_s: float) -> dict[str, Any]:
 
     async def work(item: Item) -> None:
         request = requests.read_json(requests.SweepRequest, item.data)
-        await _sweep_one(request)
+        try:
+            await _sweep_one(request)
+        except StoreUnavailable:  # of another turn, perhaps: that has a message of its own
+            if request.interaction is None or await _open_turn(request) is not None:
+                raise
         status = None if request.interaction is None else await _open_turn(request)
         if status is None:
             return

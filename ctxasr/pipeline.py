@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ctxasr.errors import ContextUnavailable, StoreUnavailable
+from ctxasr.errors import ContextUnavailable, CtxasrError, StoreUnavailable
 from ctxasr.events import (
     ConsistentStatus,
     Event,
@@ -118,17 +118,33 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
 
 
 async def sweep(customer: str, ports: Ports) -> int:
-    """Close the customer's turns whose grace period is over; returns how many were settled."""
-    settled = 0
+    """Close the customer's turns whose grace period is over; returns how many were settled.
+
+    Raises:
+        StoreUnavailable: some could not be closed; all others are.
+    """
+    settled, failed = 0, list[Exception]()
     for status in await ports.store.turns(customer):
         if ports.clock.now_ms() < _last_ms(status, ports) + ports.grace_ms:
             continue
         asked = expects_speech(status) or status.unreadable  # perhaps, in a newer version's words
         outcome = Outcome.MISSED if asked else Outcome.DISCARDED
-        closed = await discard(
-            status, ports.store, ports.vault, outcome=outcome, owner=status.owner
+        try:
+            closed = await discard(
+                status, ports.store, ports.vault, outcome=outcome, owner=status.owner
+            )
+        except Exception as error:  # whatever is wrong with this one, the others are closed
+            ports.telemetry.point("not closed", status.turn, cause=type(error).__name__)
+            failed.append(error)
+        else:
+            settled += closed.outcome is outcome
+    for cause in failed:
+        if not isinstance(cause, CtxasrError):
+            raise cause
+    if failed:
+        raise StoreUnavailable(
+            f"{len(failed)} turns were not closed, {settled} others were; {failed[0]}"
         )
-        settled += closed.outcome is outcome
     return settled
 
 

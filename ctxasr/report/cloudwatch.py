@@ -73,7 +73,7 @@ class CloudWatch:
             case "window":
                 self._window_ends_ms.set(facts["at_ms"] + facts["duration_ms"])
                 self._embeds_here.set(False)
-            case "missed":
+            case "missed" | "not closed":
                 self._logger.warning(name, extra=_ids(turn) | facts)
             case "settled":
                 ends_ms = self._window_ends_ms.get()

@@ -182,7 +182,7 @@ class DynamoEventStore:
         """At most TURNS_MAX.
 
         Raises:
-            LimitExceeded: more than QUERY_PAGES_MAX pages of items that are no unsettled turns.
+            LimitExceeded: QUERY_PAGES_MAX pages of items, and no unsettled turn among them.
         """
         found: list[ConsistentStatus] = []
         request: dict[str, Any] = {
@@ -202,6 +202,8 @@ class DynamoEventStore:
             if len(found) >= TURNS_MAX or "LastEvaluatedKey" not in answer:
                 return found[:TURNS_MAX]
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        if found:
+            return found
         raise LimitExceeded("QUERY_PAGES_MAX", QUERY_PAGES_MAX, QUERY_PAGES_MAX + 1, "turns")
 
     async def link(self, turn: TurnKey, token: str, expires_at_s: int) -> None:

@@ -163,6 +163,9 @@ async def test_the_sweeps_query_is_paged_and_bounded(
     assert len(await place.store.turns("c")) == 3
     monkeypatch.setattr(dynamodb, "TURNS_MAX", 6)
     monkeypatch.setattr(dynamodb, "QUERY_PAGES_MAX", 2)
+    assert len(await place.store.turns("c")) == 4, "what was found can be closed"
+    for number in range(4):
+        await place.store.settle(TurnKey("c", f"turn-{number}"), Outcome.DISCARDED, owner=None)
     with pytest.raises(LimitExceeded, match="QUERY_PAGES_MAX"):
         await place.store.turns("c")
 

@@ -27,10 +27,11 @@ from ctxasr import app, lambdas
 from ctxasr.errors import CtxasrError, EnvelopeError, InputError, StoreUnavailable
 from ctxasr.events import EventKey, Record, TurnKey
 from ctxasr.gateway.neighbours import SweepQueue
-from ctxasr.pipeline import embed
+from ctxasr.pipeline import Ports, embed
 from ctxasr.store.clients import Endpoint, clients
 from ctxasr.store.local import ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
+from ctxasr.trigger import discard
 
 CANARIES = ("wombatcanary", "quokkacanary", "lemurcanary", "axolotlcanary")
 
@@ -334,6 +335,23 @@ def test_the_sweep_settles_what_is_due_and_comes_again_for_the_rest(deployed: st
     assert lambdas.sweep({"customer": "customer"}, Context()) == {"settled": 0}
     state = lambdas.get_context(wanted[0], Context())
     assert (state["outcome"], state["state"]) == ("discarded", "none")
+
+
+def test_a_sweep_is_done_when_its_own_turn_is_closed_whatever_became_of_another(
+    deployed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("turn-0", "turn-1"):
+        lambdas.record_event(wire(recognize(name, received_at=now_ms() - 60_000)), Context())
+
+    async def stumbling(customer: str, ports: Ports) -> int:
+        await discard(await ports.store.claim(TurnKey(customer, "turn-0"), "x"),
+                      ports.store, ports.vault, owner="x")  # fmt: skip
+        raise StoreUnavailable("1 turns were not closed, 1 others were")
+
+    monkeypatch.setattr(lambdas, "sweep_customer", stumbling)
+    wanted = [{"customer": "customer", "interaction": name} for name in ("turn-0", "turn-1")]
+    assert failed(lambdas.sweep(sqs(*wanted), Context())) == ["m1"]
+    assert failed(lambdas.sweep(sqs({"customer": "customer"}), Context())) == ["m0"]
 
 
 def test_what_belongs_to_no_turn_is_acknowledged_and_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,12 +16,13 @@ from conftest import Encoder, World, completed, envelope, recognition, recognize
 from ctxasr.envelopes import COUNT_MAX
 from ctxasr.errors import MissingPart, StoreUnavailable
 from ctxasr.events import Outcome, Record, TurnKey
-from ctxasr.gateway.http import auth, limits
+from ctxasr.gateway.http import auth, limits, service
 from ctxasr.gateway.http.guard import Guard
 from ctxasr.gateway.http.logs import LOGGER, JsonLines
 from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
 from ctxasr.hypotheses import Recognition
+from ctxasr.pipeline import Ports
 from ctxasr.ports import Samples
 from ctxasr.speech.align import SoundAligner
 from ctxasr.speech.pronounce import Pronouncer
@@ -687,6 +689,39 @@ async def test_the_sweep_closes_what_nobody_closes(monkeypatch: pytest.MonkeyPat
         await closed.wait()
         sweeping.cancel()
         assert (await client.get("/v1/turns/turn-1")).json()["outcome"] == "discarded"
+
+
+async def test_a_sweep_that_hangs_or_fails_holds_up_no_other_customer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SWEEP_PAUSE_S", 0.0)
+    world = World()
+    door = Door(world)
+    rounds: Counter[str] = Counter()
+    first, three, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def swept(customer: str, _: Ports) -> int:
+        rounds[customer] += 1
+        if customer == "other":
+            (first if rounds[customer] < 3 else three).set()
+        if customer == "fails":
+            raise StoreUnavailable("one turn was not closed")
+        if customer == "hangs":
+            await go_on.wait()
+        return 0
+
+    monkeypatch.setattr(service, "sweep", swept)
+    door.service.saw("hangs", "fails", "other", "silent")
+    world.clock.skipped_ms = limits.SEEN_S * 1_000.0 + 1.0
+    door.service.saw("other")
+    sweeping = asyncio.create_task(door.service.sweep_for_ever())
+    await first.wait()  # beside the one that hangs
+    assert rounds["hangs"] == 1
+    go_on.set()
+    await three.wait()
+    sweeping.cancel()
+    assert rounds["fails"] >= 2, "silent, and yet there is a turn to be closed"
+    assert rounds["silent"] == rounds["hangs"] == 1
 
 
 async def test_closing_waits_for_what_is_under_way_and_no_longer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxasr import windows
-from ctxasr.errors import StoreUnavailable
+from ctxasr.errors import LimitExceeded, StoreUnavailable
 from ctxasr.events import (
     ConsistentStatus,
     EventKey,
@@ -582,5 +583,54 @@ def test_a_turn_that_is_embedded_under_the_sweep_is_left_alone() -> None:
         assert await sweep("customer", world.process(late)) == 0
         assert (await world.status()).outcome is Outcome.EMBEDDED
         assert (await world.context()).phrases
+
+    run(main())
+
+
+@pytest.mark.parametrize("wrong", [StoreUnavailable("gone"), LimitExceeded("X", 1, 2)])
+@pytest.mark.parametrize("operation", ["settle", "delete"])
+def test_the_sweep_goes_on_past_a_turn_that_it_cannot_close(
+    wrong: Exception, operation: str
+) -> None:
+    """Its item is of a kind that the store refuses, say, or its payload's row."""
+    world = World()
+    calls = itertools.count()
+
+    async def failing(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name == operation and next(calls) == 0:
+            raise wrong
+        return await call()
+
+    async def main() -> None:
+        names = ["turn-1", "turn-2", "turn-3"]
+        for name in names:
+            await world.deliver([turn(name)["utterance"]])
+        world.clock.skipped_ms = GRACE_MS
+        with pytest.raises(StoreUnavailable, match="1 turns were not closed, 2 others were; "):
+            await sweep("customer", world.process(failing))
+        outcomes = [(await world.status(name)).outcome for name in names]
+        left = None if operation == "settle" else Outcome.DISCARDED
+        assert outcomes == [left, Outcome.DISCARDED, Outcome.DISCARDED]
+        said = [(turn.interaction, facts) for what, turn, facts in world.telemetry.said
+                if what == "not closed"]  # fmt: skip
+        assert said == [("turn-1", {"cause": type(wrong).__name__})]
+        assert await sweep("customer", world.ports) == (1 if left is None else 0)
+
+    run(main())
+
+
+def test_a_bug_in_the_sweep_is_not_taken_for_a_fault_of_the_store() -> None:
+    world = World()
+
+    async def broken(name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name == "settle":
+            raise ZeroDivisionError
+        return await call()
+
+    async def main() -> None:
+        await world.deliver([recognize("turn-1"), recognize("turn-2")])
+        world.clock.skipped_ms = GRACE_MS
+        with pytest.raises(ZeroDivisionError):
+            await sweep("customer", world.process(broken))
 
     run(main())

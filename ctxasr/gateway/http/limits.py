@@ -101,6 +101,9 @@ SWEEP_PAUSE_S: Final = 5.0
 SWEEP_S_MAX: Final = 30.0
 """One customer's sweep."""
 
+SWEEPS_AT_ONCE: Final = 8
+"""Customers that are swept at the same time: one whose sweep hangs holds up no other."""
+
 CUSTOMERS_SEEN_MAX: Final = 10_000
 """Customers whose turns are swept; the one longest silent is dropped."""
 

@@ -299,20 +299,29 @@ class Service:
 
     async def sweep_for_ever(self) -> None:
         """A round every SWEEP_PAUSE_S over the customers seen; errors are logged and left."""
+        places = asyncio.Semaphore(limits.SWEEPS_AT_ONCE)
         while True:
             await asyncio.sleep(limits.SWEEP_PAUSE_S)
-            oldest_ms = self.ports.clock.now_ms() - 1_000.0 * limits.SEEN_S
-            for customer, seen_ms in list(self._seen.items()):
-                if seen_ms < oldest_ms:
-                    self._seen.pop(customer, None)
-                try:
-                    async with asyncio.timeout(limits.SWEEP_S_MAX):
-                        settled = await sweep(customer, self.ports)
-                except Exception as error:
-                    log("sweep failed", customer=customer, error=type(error).__name__)
-                else:
-                    if settled:
-                        log("swept", customer=customer, settled=settled)
+            async with asyncio.TaskGroup() as group:
+                for customer in list(self._seen):
+                    await places.acquire()
+                    sweeping = group.create_task(self._sweep(customer))
+                    sweeping.add_done_callback(lambda _: places.release())
+
+    async def _sweep(self, customer: str) -> None:
+        """One customer; who was not heard of for SEEN_S is forgotten once all is closed."""
+        oldest_ms = self.ports.clock.now_ms() - 1_000.0 * limits.SEEN_S
+        silent = self._seen.get(customer, 0.0) < oldest_ms
+        try:
+            async with asyncio.timeout(limits.SWEEP_S_MAX):
+                settled = await sweep(customer, self.ports)
+        except Exception as error:
+            log("sweep failed", customer=customer, error=type(error).__name__)
+            return
+        if silent and self._seen.get(customer, 0.0) < oldest_ms:
+            self._seen.pop(customer, None)
+        if settled:
+            log("swept", customer=customer, settled=settled)
 
     # ------------------------------------------------------------ beginning and end
 
