@@ -130,6 +130,7 @@ async def _record(record: Record) -> ConsistentStatus | None:
     if belongs_to_no_turn(record.message.message, record.interaction):
         _process().watch.say("event of no known turn", event=header.message_id)
         return None
+    requests.check_age(record, service.ports.payload_ttl_s, service.ports.clock.now_ms())
     interaction = header.dialog_request_id or record.interaction or ""
     turn = TurnKey(record.customer, interaction)
     with _process().watch.turn("record", turn, header.message_id):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ctxasr.errors import EnvelopeError, InputError, LimitExceeded
+from ctxasr.gateway.wrappers import foreign
 
 BATCH_RECORDS_MAX: Final = 10_000
 """Lambda's own limit."""
@@ -91,7 +92,9 @@ def read_batch(event: Any) -> Batch | None:
             case {"kinesis": {"sequenceNumber": str(name), "data": str(data)}}:
                 items.append(Item(name, data.encode()))
             case _:
-                raise InputError(f"batch: Records.{place} is from neither SQS nor Kinesis")
+                why = foreign({"Records": [record]})
+                reason = f"; it holds {why}" if "of aws:" in why else f"; {why}" if why else ""
+                raise InputError(f"batch: Records.{place} is from neither SQS nor Kinesis{reason}")
     ordered = any(isinstance(item.body, bytes) for item in items)
     return Batch(tuple(items), ordered)
 

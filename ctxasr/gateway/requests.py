@@ -26,13 +26,24 @@ from pydantic import (
 from pydantic_core import from_json
 
 from ctxasr.charset import BYTE_ORDER_MARK, decoded
-from ctxasr.documents import describe, parse_json
+from ctxasr.documents import describe
 from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record
-from ctxasr.errors import EnvelopeError, InputError
+from ctxasr.errors import EnvelopeError, InputError, LimitExceeded
+from ctxasr.gateway.wrappers import unwrapped
 from ctxasr.hypotheses import N_BEST_MAX, Recognition, n_best
+from ctxasr.timing import expired
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 4_096
 """One record as JSON: an envelope of the longest kind, and what the transport adds to it."""
+
+RECEIVED_AT_MS_MIN: Final = 1_420_070_400_000
+"""2015: no voice assistant asked back before. Seconds, too, are much smaller numbers."""
+
+RECEIVED_AT_MS_MAX: Final = 4_102_444_800_000
+"""2100: microseconds are larger numbers."""
+
+RECEIVED_AHEAD_MS_MAX: Final = 3_600_000
+"""How far the sender's clock may be ahead: texts live as much longer."""
 
 HYPOTHESIS_CHARS_MAX: Final = 2_000
 """Characters of one hypothesis: WORDS_MAX words of ten letters."""
@@ -166,14 +177,55 @@ def read_record(text: str | bytes) -> Record:
     """Parse one record.
 
     Raises:
-        LimitExceeded: longer than RECORD_BYTES_MAX.
+        LimitExceeded: longer than RECORD_BYTES_MAX, or wrapped too often (`gateway.wrappers`).
         EnvelopeError: not JSON, or not a record; names the field, never a value.
     """
-    document = parse_json(text, "record", "RECORD_BYTES_MAX", RECORD_BYTES_MAX)
+    document, size = unwrapped(text)
+    if size > RECORD_BYTES_MAX:
+        raise LimitExceeded("RECORD_BYTES_MAX", RECORD_BYTES_MAX, size, "record")
+    if isinstance(document, dict) and "received_at" in document:
+        _check_instant(document["received_at"])
     try:
         return Record.model_validate(document)
     except ValidationError as error:
         raise EnvelopeError(f"record: {_describe(error)}") from None
+
+
+def _check_instant(given: Any) -> None:
+    """Refuse what is no instant in milliseconds: its texts would be expired, or live for ever.
+
+    Raises:
+        EnvelopeError: says what it looks like.
+    """
+    right = "a whole number of milliseconds since 1970 is right"
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise EnvelopeError(f"record: received_at is no number; {right}")
+    for unit, factor in (("seconds", 1e-3), ("microseconds", 1e3), ("nanoseconds", 1e6)):
+        if RECEIVED_AT_MS_MIN * factor <= given < RECEIVED_AT_MS_MAX * factor:
+            raise EnvelopeError(f"record: received_at looks like {unit}; {right}")
+    if isinstance(given, float):
+        raise EnvelopeError(f"record: received_at has a fraction; {right}")
+    if not RECEIVED_AT_MS_MIN <= given < RECEIVED_AT_MS_MAX:
+        when = "before 2015" if given < RECEIVED_AT_MS_MIN else "after 2100"
+        raise EnvelopeError(f"record: received_at lies {when}; {right}")
+
+
+def check_age(record: Record, payload_ttl_s: int, now_ms: float) -> None:
+    """Refuse what nobody could ever read, rather than acknowledge it into nothing.
+
+    Raises:
+        EnvelopeError: it has expired at `now_ms`.
+        LimitExceeded: it comes from the future, and would live as much longer.
+    """
+    ahead_ms = record.received_at - now_ms
+    if expired(record.received_at // 1_000 + payload_ttl_s, now_ms):
+        raise EnvelopeError(
+            f"record: received_at is {-ahead_ms / 1_000.0:.0f} s ago, and texts live "
+            f"{payload_ttl_s} s (CTXASR_PAYLOAD_TTL_S): recorded now, nobody could read it"
+        )
+    if ahead_ms > RECEIVED_AHEAD_MS_MAX:
+        name = "RECEIVED_AHEAD_MS_MAX"
+        raise LimitExceeded(name, RECEIVED_AHEAD_MS_MAX, round(ahead_ms), "record: received_at")
 
 
 def record_of(document: Any) -> Record:

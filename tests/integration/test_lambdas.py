@@ -371,7 +371,7 @@ def test_wrong_input_is_an_error_and_an_unreachable_store_is_not_one_for_the_cus
     with pytest.raises(InputError, match="hypotheses"):
         lambdas.rescore({"customer": "customer", "hypotheses": "lemurcanary"}, Context())
     with pytest.raises(EnvelopeError, match="message"):
-        lambdas.record_event({"customer": "customer", "received_at": 1}, Context())
+        lambdas.record_event({"customer": "customer", "received_at": now_ms()}, Context())
     lambdas.record_event(told("turn-1")["recognize"], Context())
     lambdas.close()
     monkeypatch.setenv("CTXASR_ENDPOINT_URL", "http://127.0.0.1:1")
