@@ -222,7 +222,7 @@ def test_a_dialogue_from_events_to_the_text(
     answer = lambdas.rescore(
         {"customer": "customer", "token": "ask-turn-1", "hypotheses": hypotheses}, Context()
     )
-    assert (answer["text"], answer["context"]) == ("lemurcanary", "hit"), answer["reason"]
+    assert (answer["text"], answer["context"]) == ("Lemurcanary", "hit"), answer["reason"]
     assert answer["plain_text"] == "Lemur, canary"
     assert answer["changes"][0]["signal"] == "entities"
     other = lambdas.rescore(
