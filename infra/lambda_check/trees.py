@@ -11,6 +11,7 @@ is not compiled here is compiled at every cold start.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import re
@@ -25,6 +26,7 @@ from typing import Final
 from ctxasr.dictionary import IN_POCKETSPHINX
 
 ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = ROOT / "ctxasr"
 WORK: Final = ROOT / "build" / "lambda"
 LOCKS: Final = ROOT / "infra" / "requirements"
 TASK: Final = "/var/task"
@@ -38,17 +40,17 @@ SERVICES: Final = ("dynamodb", "kms", "lambda", "sqs", "sts")
 """Service models that stay of botocore's four hundred."""
 
 RECORDER: Final = (
-    "__init__.py py.typed app.py envelopes.py errors.py events.py hypotheses.py lambdas.py "
-    "pipeline.py ports.py record.py timing.py trigger.py windows.py gateway/__init__.py "
-    "gateway/batches.py gateway/neighbours.py gateway/requests.py report/__init__.py "
-    "report/cloudwatch.py report/xray.py store/__init__.py store/caller.py store/clients.py "
-    "store/dynamodb.py store/schema.py store/vault.py"
+    "lambdas.py gateway/batches.py gateway/neighbours.py report/cloudwatch.py report/xray.py "
+    "store/dynamodb.py store/vault.py"
 ).split()
+"""What record_event and sweep begin with or import late; what those import at once comes along."""
+
 READER: Final = (
-    "answer.py bias.py context.py dictionary.py rescore.py gateway/contexts.py speech/__init__.py "
-    "speech/align.py speech/g2p.py speech/lexicon.py speech/numbers.py speech/phonetics.py "
-    "speech/phrase_graph.py speech/pronounce.py speech/weights/g2p.safetensors"
-).split()
+    "answer.py context.py gateway/contexts.py speech/align.py speech/pronounce.py".split()
+)
+"""The same for get_context and rescore, beside the recorder's."""
+
+READER_DATA: Final = ("speech/weights/g2p.safetensors",)
 
 PRUNED: Final = (
     "bin", "boto3/examples", "boto3/data", "numpy/tests", "numpy/_pyinstaller",
@@ -91,7 +93,7 @@ def runtime() -> Path:
 def recorder(tree: Path) -> None:
     """Build the recorder's tree anew."""
     _install(tree, "recorder")
-    _copy(RECORDER, tree)
+    _copy(modules(RECORDER), tree)
 
 
 def reader(tree: Path, recorder_tree: Path) -> None:
@@ -99,7 +101,7 @@ def reader(tree: Path, recorder_tree: Path) -> None:
     _install(tree, "reader")
     _keep_the_dictionary(tree / "pocketsphinx")
     shutil.copytree(recorder_tree, tree, dirs_exist_ok=True)
-    _copy(READER, tree)
+    _copy([*modules(READER), *READER_DATA], tree)
 
 
 def image(tree: Path) -> None:
@@ -150,11 +152,37 @@ def _install(tree: Path, lock: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def modules(begin: Iterable[str]) -> list[str]:
+    """Files of the package: these, and all that they import when they are loaded, sorted."""
+    todo, found = ["__init__.py", *begin], {"py.typed"}
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.parse((PACKAGE / name).read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ctxasr":
+                todo += _files(str(node.module))
+                todo += [file for one in node.names for file in _files(f"{node.module}.{one.name}")]
+    return sorted(found)
+
+
+def _files(module: str) -> list[str]:
+    """A module's file and those of the packages that it lies in; [] if it is a name in a module."""
+    *packages, last = module.split(".")[1:] or ["__init__"]
+    place = PACKAGE.joinpath(*packages)
+    own = place / f"{last}.py" if (place / f"{last}.py").exists() else place / last / "__init__.py"
+    if not own.exists():
+        return []
+    around = [PACKAGE.joinpath(*packages[:n], "__init__.py") for n in range(1, len(packages) + 1)]
+    return [path.relative_to(PACKAGE).as_posix() for path in (*around, own)]
+
+
 def _copy(names: Iterable[str], tree: Path) -> None:
     for name in names:
         place = tree / "ctxasr" / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "ctxasr" / name, place)
+        shutil.copy(PACKAGE / name, place)
 
 
 def compile_all(tree: Path) -> None:
