@@ -7,8 +7,11 @@ INFRA := infra/.venv/bin/python
 INFRA_READY := infra/.venv/.ready
 CHECKOV := infra/.venv-checkov
 CHECKOV_READY := $(CHECKOV)/.ready
+UV := infra/.venv-lock
+UV_READY := $(UV)/.ready
 # What the lock files hold, and nothing else: every file by its hash, no dependency looked up.
-LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# Compiled when first imported: most modules never are, and compiling all takes half a minute.
+LOCKED := -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
 DYNALITE := tests/dynalite/node_modules/.ready
 .DEFAULT_GOAL := help
 .PHONY: help replay test lint types proof bench infra-check lambda-check lock clean
@@ -71,8 +74,14 @@ infra-check: $(INFRA_READY) $(CHECKOV_READY) ## Hold the template to its rules a
 lambda-check: $(READY) $(DYNALITE) ## Build the functions' zips and run every handler as Lambda would
 	PYTHONPATH=tests $(RUN) -m infra.lambda_check --json build/lambda/figures.json
 
-lock: $(READY) ## Resolve the lock files; UPGRADE=1 takes the newest versions
-	$(RUN) -m infra.lock $(if $(UPGRADE),--upgrade)
+# Not in the project's environment: that one cannot be made while the locks are behind.
+$(UV_READY): infra/requirements/uv.txt
+	$(PYTHON) -m venv $(UV)
+	$(UV)/bin/python $(LOCKED) --requirement infra/requirements/uv.txt
+	touch $@
+
+lock: $(UV_READY) ## Resolve the lock files; UPGRADE=1 takes the newest versions
+	$(UV)/bin/python -m infra.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) infra/.venv $(CHECKOV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) infra/.venv $(CHECKOV) $(UV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

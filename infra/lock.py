@@ -38,6 +38,7 @@ LOCKED: Final = ("--constraint", "requirements.lock", "--constraint", "requireme
 
 OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "infra/requirements/tools": PYTHON,
+    "infra/requirements/uv": PYTHON,
     "infra/requirements/checkov": PYTHON,
     "infra/requirements/recorder": (*LAMBDA, *LOCKED),
     "infra/requirements/reader": (*LAMBDA, "--no-deps"),  # not what the recogniser needs
