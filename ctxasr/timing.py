@@ -25,6 +25,10 @@ REPLY_MS_MAX: Final = 240_000.0
 CLOCK_SKEW_MS_MAX: Final = 1_000
 """How far clocks of two machines may disagree; machines under NTP keep within a tenth of it."""
 
+SPEED_MIN: Final = 0.1
+SPEED_MAX: Final = 100.0
+"""How many times as fast as real time the compute windows of a replay may pass."""
+
 _DURATION: Final = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?P<unit>ms|s|m|h)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 

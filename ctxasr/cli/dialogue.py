@@ -12,6 +12,7 @@ import typer
 
 from ctxasr.cli.shared import AsJson, EndpointUrl, Paths, bar, load, options, stoppable
 from ctxasr.errors import InputError
+from ctxasr.timing import SPEED_MAX, SPEED_MIN
 
 if TYPE_CHECKING:
     from ctxasr.report.live import LiveReplay
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 PACKAGED: Final = Path(__file__).parents[1] / "scenario" / "packaged"
 """The example that comes with the package: what `ctxasr replay` plays without a PATH."""
-
-SPEED_MIN: Final = 0.1
-SPEED_MAX: Final = 100.0
-"""As in `scenario.replay`, which is too heavy to import for `--help`."""
 
 
 def replay(

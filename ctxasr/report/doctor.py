@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from ctxasr.report.requirements import TORCH, fix_of
+
 PYTHON_MIN: Final = (3, 11)
 
 PACKAGES: Final = (
@@ -69,6 +71,8 @@ def _why(error: BaseException) -> str:
 
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, ImportError) and error.name:
+        return f"{error.name} cannot be imported"
     return str(error) if isinstance(error, (CtxasrError, _Absent)) else type(error).__name__
 
 
@@ -85,7 +89,7 @@ def _package(name: str) -> Check:
     try:
         return Check(name, True, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Check(name, False, "not installed", "pip install 'ctxasr[local]'")
+        return Check(name, False, "not installed", fix_of(name))
 
 
 def _torch() -> str:
@@ -171,7 +175,7 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     ),
     (
         "torch on the CPU",
-        "pip install torch, the CPU build, as PyTorch's own page says",
+        TORCH,
         True,
         _torch,
     ),

@@ -21,6 +21,7 @@ from typing import Final
 from rich.console import Console
 
 from ctxasr.errors import CtxasrError, InputError, first_error
+from ctxasr.report.requirements import advice
 
 OK: Final = 0
 FAILED: Final = 1
@@ -79,6 +80,9 @@ def exit_code_of(error: BaseException) -> int:
         return READER_GONE
     if isinstance(error, CtxasrError):
         say(str(error))
+        return WRONG_INPUT
+    if isinstance(error, ImportError) and (wanted := advice(error)) is not None:
+        say(wanted)
         return WRONG_INPUT
     if type(error).__name__ == "SafetensorError":  # its own name for a full disk when saving
         say(f"weights cannot be written ({error})")

@@ -10,12 +10,13 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ctxasr.errors import ScenarioError
+from ctxasr.scenario import SUFFIX
 from ctxasr.scenario.complaints import causes, message_of
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.planned import SimulatedScenario
@@ -26,8 +27,6 @@ __all__ = [
     "SUFFIX", "AnyScenario", "Scenario", "SimulatedScenario", "load_any", "load_scenario",
     "read_any", "read_scenario",
 ]  # fmt: skip
-
-SUFFIX: Final = ".scenario.yaml"
 
 AnyScenario: TypeAlias = Scenario | SimulatedScenario
 

@@ -3,6 +3,9 @@
     pytest scenarios/                     each scenario is one item
     pytest scenarios/call_meg.scenario.yaml
 
+Another program's files may have that ending too. A file is ours if one of the keys `schema`,
+`turns` and `plan` begins a line of it; also if it is empty or cannot be read, which is then said.
+
 A failure shows the line of the file that did not hold, what was expected and what came, and the
 scenario's time line, or the last steps of a simulated one. Only pytest is imported until a scenario
 runs.
@@ -10,21 +13,22 @@ runs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ctxasr.scenario import SUFFIX
+
 if TYPE_CHECKING:
     from ctxasr.report.plan_run import PlanReport
     from ctxasr.report.trace import Failure, TurnReport
     from ctxasr.scenario.planned import SimulatedScenario
 
-SUFFIX: Final = ".scenario.yaml"
 LINES_AROUND: Final = 2
 """Lines of the file shown before and after the one that failed."""
-
 
 COLUMNS_MAX: Final = 160
 """Of each such line."""
@@ -32,10 +36,25 @@ COLUMNS_MAX: Final = 160
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Pytest asks for every file that it meets."""
-    if not file_path.name.endswith(SUFFIX):
+    if not file_path.name.endswith(SUFFIX) or _is_anothers(file_path):
         return None
     collector: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
     return collector
+
+
+_OURS: Final = re.compile(rb"""^[ {"']*(schema|turns|plan)["']?\s*:""", re.MULTILINE)
+
+HEAD_BYTES_MAX: Final = 65_536
+"""Read of a file to see whose it is: all of the keys stand at its beginning, behind comments."""
+
+
+def _is_anothers(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES_MAX)
+    except OSError:
+        return False
+    return bool(head.strip()) and _OURS.search(head) is None
 
 
 class ScenarioFile(pytest.File):

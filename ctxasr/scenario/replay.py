@@ -30,14 +30,7 @@ from ctxasr.scenario.format import load_scenario
 from ctxasr.scenario.messages import TurnMessages
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.tracing import ReplayClock, Trace
-from ctxasr.scenario.values import Delivery
-
-WORD_MS: Final = 400.0
-"""How long an utterance without audio is taken to last, per word."""
-
-SPEED_MIN: Final = 0.1
-SPEED_MAX: Final = 100.0
-"""How many times as fast as real time compute windows may pass."""
+from ctxasr.scenario.values import WORD_MS, Delivery
 
 _SWITCHED_OFF: Final = Listening(ContextState.NONE, reason="context is switched off")
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from ctxasr.events import SERVICE_PAYLOADS_MAX, TEXT_BYTES_MAX
 from ctxasr.scenario.model import Scenario, Turn
+from ctxasr.scenario.values import WORD_MS
 from ctxasr.sim.plans.plan import Delivery
 from ctxasr.sim.plans.templates import ANSWER
 from ctxasr.sim.workload.scripted import Script
@@ -22,9 +23,6 @@ from ctxasr.sim.workload.turns import longer_bytes
 
 STEP_MS: Final = 50.0
 """Between two events of a turn: more than a write takes, so their order is kept."""
-
-WORD_MS: Final = 400.0
-"""How long an utterance is taken to last, per word, as in a replay without audio."""
 
 _EVENTS: Final = {
     "recognize": "recognize", "utterance": "utterance", "entities": "entities", "slot": "entities",

@@ -39,6 +39,9 @@ DELAY_MS_MAX: Final = 600_000.0
 DEFAULT_PAUSE_MS: Final = 500.0
 DEFAULT_SNR_DB: Final = 20.0
 
+WORD_MS: Final = 400.0
+"""How long an utterance without audio is taken to last, per word."""
+
 NAME_CHARS_MAX: Final = 64
 """Characters of a scenario's name, a slot, a kind or a voice."""
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxasr.errors import AudioError, LimitExceeded
+from ctxasr.errors import AudioError, LimitExceeded, MissingPart
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.containers import Container, container_of, foreign_kind_of, kind_of
@@ -145,8 +145,7 @@ def _raw(data: bytes, rate_hz: int, name: str) -> NDArray[np.float32]:
 
 def _decoded(file: Container, name: str) -> tuple[NDArray[np.float32], int, float]:
     """Float samples (n, channels), the rate in Hz, and how much of what is claimed is there."""
-    import soundfile
-
+    soundfile = _libsndfile()
     try:
         with soundfile.SoundFile(io.BytesIO(file.data)) as opened:
             if opened.format not in _FORMATS:
@@ -179,12 +178,10 @@ def _frames(opened: Any, most: int) -> tuple[NDArray[np.float32], bool]:
     A FLAC that breaks off, or does not know its length, ends with an error; the frames before it
     are there, and no longer NaN.
     """
-    import soundfile
-
     out = np.full((most, opened.channels), np.nan, np.float32)
     try:
         return opened.read(out=out), False
-    except soundfile.LibsndfileError as error:
+    except _libsndfile().LibsndfileError as error:
         if opened.format != "FLAC":
             raise
         there = np.flatnonzero(~np.isnan(out[:, -1]))
@@ -201,15 +198,25 @@ def _check_s(duration_s: float, name: str) -> None:
         raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), name)
 
 
+def _libsndfile() -> Any:
+    """Raises MissingPart where the library below the module is missing."""
+    try:
+        import soundfile
+    except OSError:
+        fix = "pip install --force-reinstall soundfile"
+        raise MissingPart(
+            f"soundfile finds no libsndfile: {fix}, or the package libsndfile1"
+        ) from None
+    return soundfile
+
+
 def save_flac(path: Path | str, samples: Samples) -> None:
     """Write 16 kHz mono FLAC; equal samples give equal bytes.
 
     Raises:
         AudioError: the file cannot be written there.
     """
-    import soundfile
-
-    path = Path(path)
+    soundfile, path = _libsndfile(), Path(path)
     try:
         soundfile.write(path, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
     except (soundfile.SoundFileError, OSError):

@@ -12,8 +12,9 @@ from conftest import Encoder
 from ctxasr.events import EventKey, TurnKey
 from ctxasr.pipeline import Ports
 from ctxasr.sim.exploration.handlers import DONE, OPERATIONS_MAX, Handlers, Misbehaved
-from ctxasr.sim.exploration.stepped import START_MS, Crashed, Stepped
+from ctxasr.sim.exploration.stepped import Crashed, Stepped
 from ctxasr.sim.exploration.tables import Tables
+from ctxasr.sim.plans.plan import START_MS
 from ctxasr.store.memory import MemoryEventStore, MemoryVault
 
 TURN = TurnKey("customer", "turn")

@@ -22,7 +22,7 @@ from ctxasr.scenario.format import load_scenario, read_scenario
 from ctxasr.scenario.scripts import STEP_MS, script_of
 from ctxasr.sim.plans.draw import PROFILES
 from ctxasr.sim.plans.faults import OF_A_REGION, FaultKind
-from ctxasr.sim.plans.plan import NODES, Delivery, Plan
+from ctxasr.sim.plans.plan import NODES, REPLY_STEP_MS, Delivery, Plan
 from ctxasr.sim.plans.templates import place_of, template
 from ctxasr.sim.quantiles import Quantiles
 from ctxasr.sim.region.latency import Latencies
@@ -36,7 +36,7 @@ from ctxasr.sim.workload.fit import SHARE_LEAST, fit
 from ctxasr.sim.workload.scripted import Script
 from ctxasr.sim.workload.statistics import TURNS_MAX, Workload
 from ctxasr.sim.workload.trace import LINE_BYTES_MAX, TraceLine, read_trace
-from ctxasr.sim.workload.turns import COMPLETES, REPLY_STEP_MS, UNIFORMS, draw_turn
+from ctxasr.sim.workload.turns import COMPLETES, UNIFORMS, draw_turn
 from ctxasr.sim.world import simulate
 from ctxasr.store.memory import MemoryEventStore
 from ctxasr.timing import REPLY_MS_MAX

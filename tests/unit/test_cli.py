@@ -19,8 +19,8 @@ from conftest import Command
 from ctxasr import cli
 from ctxasr.errors import MissingPart, StoreUnavailable
 from ctxasr.report.output import whole_files
-from ctxasr.scenario import replay as replay_room
 from ctxasr.scenario.example import EXAMPLE
+from ctxasr.timing import SPEED_MAX, SPEED_MIN
 
 ROOT = Path(__file__).parents[2]
 SOUND = ROOT / "tests" / "data" / "kitchen_lights.flac"
@@ -80,9 +80,8 @@ def test_version_and_no_command(command: Command) -> None:
     assert command("replay", "--no-such-option").code == 2
 
 
-def test_the_limits_of_speed_are_those_of_replay(command: Command) -> None:
-    limits = (replay_room.SPEED_MIN, replay_room.SPEED_MAX)
-    assert limits == (cli.dialogue.SPEED_MIN, cli.dialogue.SPEED_MAX)
+def test_speed_has_limits(command: Command) -> None:
+    assert (SPEED_MIN, SPEED_MAX) == (0.1, 100.0)
     assert command("replay", "--speed", "0.09", "x").code == 2
     assert "does not exist" in command("replay", "--speed", "0.1", "x").err
     assert command("replay", "--speed", "100.1", "x").code == 2

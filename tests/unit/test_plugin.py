@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,31 @@ def test_a_scenario_that_has_no_line_or_no_text_does_not_break_the_report(
     result.stdout.fnmatch_lines(
         ["*latin.scenario.yaml:2: byte 17 is not UTF-8*", ">    2 | about:*"]
     )
+
+
+def test_files_of_other_programs_are_left_alone(folder: pytest.Pytester) -> None:
+    write(folder, "molecule.scenario.yaml", "driver: {name: docker}\nplatforms: [a]\n")
+    write(folder, "broken.scenario.yaml", "{{ templated }}: [\n")
+    write(folder, "ours.scenario.yaml", "# ours\nschema: 2\n")
+    write(folder, "json.scenario.yaml", '{"schema": 2}\n')
+    folder.runpytest_inprocess(*ARGS, "sub").assert_outcomes(failed=2)
+
+
+def test_a_project_without_scenarios_loads_the_plugin_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a(): pass\n")
+    (tmp_path / "other.yaml").write_text("schema: [")
+    (tmp_path / "other.scenario.yaml").write_text("driver: docker\n")
+    code = (
+        "import pytest, sys; code = pytest.main(['-q', '-W', 'error', '--strict-markers',"
+        " *'-p no:cacheprovider -p no:ctxasr -p ctxasr.scenario.plugin -p no:asyncio'.split()]);"
+        " print(int(code), sorted(m for m in sys.modules if m.partition('.')[0] in"
+        " ('ctxasr', 'numpy', 'pydantic', 'rich', 'ruamel', 'yaml')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = ["ctxasr", "ctxasr.scenario", "ctxasr.scenario.plugin"]
+    assert done.stdout.splitlines()[-1] == f"0 {loaded}", done.stdout
 
 
 def test_the_plugin_is_light_where_there_are_no_scenarios() -> None:

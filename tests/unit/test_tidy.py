@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,60 @@ def test_every_limit_explains_itself() -> None:
                 unexplained.append(f"{name}:{node.lineno} {ast.unparse(node.target)}")
             assert following is not None, f"{name} ends with a constant"
     assert unexplained == [], ", ".join(unexplained)
+
+
+MIRRORED = {
+    "ATTEMPTS_MAX", "BACKOFF_FIRST_S", "BACKOFF_MAX_S", "BATCH_ITEMS_MAX", "CALL_S_MAX",
+    "DATA_KEYS_MAX", "DATA_KEY_AGE_MS_MAX", "ITEM_BYTES_MAX", "PAYLOAD_BYTES_MAX",
+    "READ_TIMEOUT_S", "TURNS_MAX",
+}  # fmt: skip
+"""The simulated region has the figures of the store by value, for it must not import it."""
+
+CHANCE = {
+    "RATE_MAX": {"cli/serve.py"},  # requests of a customer; the other counts dialogues
+    "TURNS_MAX": {"evaluate/costs/measuring.py"},  # turns of one measurement
+    "WEIGHTS_BYTES_MAX": {"encoder/weights.py", "speech/g2p.py"},  # each of its own file
+}
+"""Two limits that are the same today, and need not be tomorrow."""
+
+
+def test_a_constant_is_defined_once() -> None:
+    """The same name with the same value is the same thing, and stands in one module.
+
+    But for single words ("customer"), which are often alike by chance.
+    """
+    places: dict[tuple[str, str], set[str]] = {}
+    for name, tree in modules():
+        for node in tree.body:
+            if not isinstance(node, ast.AnnAssign | ast.Assign) or node.value is None:
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            constant, value = ast.unparse(target), _value_of(node.value)
+            if re.fullmatch(r"[A-Z][A-Z0-9_]+", constant) and not value.startswith(("'", '"')):
+                places.setdefault((constant, value), set()).add(name)
+    doubles = {}
+    for (constant, value), found in places.items():
+        left = found - CHANCE.get(constant, set())
+        rooms = sorted(name.partition("/")[0] for name in left)
+        if len(left) > 1 and not (constant in MIRRORED and rooms == ["sim", "store"]):
+            doubles[f"{constant} = {value}"] = sorted(left)
+    assert doubles == {}
+    for constant in MIRRORED:
+        mirrored = [
+            found for (name, _), found in places.items() if name == constant and len(found) > 1
+        ]
+        assert mirrored, f"{constant}: the region no longer does as the store"
+
+
+def _value_of(node: ast.expr) -> str:
+    """As it is compared: 50 and 50.0 are the same."""
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return repr(value)
 
 
 def _is_final(node: ast.stmt) -> bool:

@@ -21,7 +21,9 @@ CANARY = "Quokkacanary"
 
 def document(**outer: Any) -> dict[str, Any]:
     """A record as JSON holds it."""
-    whole: dict[str, Any] = json.loads(turn(utterance=CANARY)["utterance"].model_dump_json(by_alias=True))
+    whole: dict[str, Any] = json.loads(
+        turn(utterance=CANARY)["utterance"].model_dump_json(by_alias=True)
+    )
     whole["message"] = {name: part for name, part in whole["message"].items() if part is not None}
     return whole | outer
 

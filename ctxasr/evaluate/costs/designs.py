@@ -38,6 +38,7 @@ from ctxasr.events import (
     Utterance,
     short_hash,
 )
+from ctxasr.sim.region.buckets import ID_BYTES, WRAPPED_KEY_BYTES
 from ctxasr.store import schema
 from ctxasr.store.schema import Item
 
@@ -52,12 +53,6 @@ EVENTS_MAX: Final = 100
 
 PAYLOAD_BYTES_MAX: Final = 400_000
 """One text, UTF-8: its encrypted item stays below DynamoDB's limit."""
-
-ID_BYTES: Final = 36
-"""Customer, interaction, event and token: as long as a UUID."""
-
-WRAPPED_KEY_BYTES: Final = 167
-"""A KMS-wrapped 256-bit data key, as in AWS's own GenerateDataKey example."""
 
 CONTEXT_BYTES: Final = 8_000
 """A stored context embedding: 5,872 bytes measured with 4 phrases, 13,104 with 13, 2026-11."""

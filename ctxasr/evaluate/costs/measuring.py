@@ -27,6 +27,7 @@ from ctxasr.evaluate.costs.designs import Design, Shape, text, turn_key
 from ctxasr.evaluate.costs.metering import Meter, Metered, wire_counted
 from ctxasr.evaluate.costs.programs import LeftToTtl, Place, Program, TwoTables
 from ctxasr.evaluate.costs.walks import walk
+from ctxasr.evaluate.metrics import CONFIDENCE, RESAMPLES
 from ctxasr.events import Entity, TurnText
 from ctxasr.store import schema
 from ctxasr.store.clients import KEY_ALIAS, Clients, Endpoint, clients
@@ -41,9 +42,6 @@ WARM_UP: Final = 2
 
 LIFE_S: Final = 3_600
 """Until the rows of a measurement expire, should they not be removed."""
-
-RESAMPLES: Final = 2_000
-CONFIDENCE: Final = 0.95
 
 PROGRAMS: Final[dict[Design, type[Program]]] = {
     Design.TWO_TABLES: TwoTables,

@@ -26,7 +26,6 @@ from ctxasr.sim.plans.faults import FaultKind
 
 FAULT: Final = "fault: "
 TAILS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99_9": 0.999}
-HOUR_S: Final = 3_600.0
 
 
 def figures_of(summary: Summary, question: Question, prices: Prices) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ctxasr.errors import InputError
 from ctxasr.events import Outcome, Record, TurnKey
-from ctxasr.sim.exploration.stepped import START_MS
+from ctxasr.sim.plans.plan import START_MS
 
 TURN: Final = TurnKey("customer", "turn")
 TOKEN: Final = "asked"  # noqa: S105 -- names the turn that asked

@@ -23,9 +23,7 @@ from ctxasr.events import TurnKey
 from ctxasr.pipeline import Ports
 from ctxasr.ports import EventStore, PayloadVault
 from ctxasr.sim.loop import VirtualLoop
-
-START_MS: Final = 1_700_000_000_000
-"""When each handler's clock begins, in ms since 1970; it moves only when time is let pass."""
+from ctxasr.sim.plans.plan import START_MS
 
 STEPS_MAX: Final = 20_000
 """Callbacks of one handler: one that spins without asking anything ends here, with an error."""

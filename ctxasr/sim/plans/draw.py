@@ -12,12 +12,10 @@ from typing import Any, Final
 
 from ctxasr.sim.luck import Luck, Stream, kind
 from ctxasr.sim.plans.faults import OF_A_REGION, Fault, FaultKind
-from ctxasr.sim.plans.plan import NODES, Delivery, Plan
+from ctxasr.sim.plans.plan import NODES, REPLY_STEP_MS, Delivery, Plan
 from ctxasr.sim.plans.templates import ANSWER, SWEEP, place_of
 
 HOUR_MS: Final = 3_600_000.0
-REPLY_STEP_MS: Final = 50
-"""Replies last a multiple of this, so that their messages are few."""
 
 ECHOING_REPLY_MS: Final = 60_000
 """Reply of a turn that echoes the token of the next one: that one ends before it."""

@@ -18,6 +18,9 @@ from ctxasr.sim.plans.faults import Fault, Scalar
 START_MS: Final = 1_700_000_000_000
 """When a simulation begins, in milliseconds since 1970."""
 
+REPLY_STEP_MS: Final = 50
+"""Replies last a multiple of this, at least one, so that their messages are few."""
+
 NODES: Final = 3
 """Processes that share the work."""
 

@@ -13,18 +13,14 @@ waited for half of the window embeds as well.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
-from ctxasr.pipeline import LOOK_FIRST_MS
+from ctxasr.pipeline import LOOK_FIRST_MS, LOOKS_MAX
 from ctxasr.sim.twin.counts import Tally
 from ctxasr.sim.twin.dice import Bits, Dice, Lanes, Spread, Times
 from ctxasr.sim.twin.recording import Payloads, Recorded
 from ctxasr.timing import CLOCK_SKEW_MS_MAX
-
-LOOKS_MAX: Final = 20
-"""Of one event; each waits twice as long."""
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ctxasr.sim.plans.plan import REPLY_STEP_MS
 from ctxasr.sim.twin.dice import Dice, Lanes, Mask, Times, spread
 from ctxasr.sim.workload.statistics import TURNS_MAX, Workload
 from ctxasr.sim.workload.turns import (
     COMPLETED_MS,
     COMPLETES,
     EXPECT_MS,
-    REPLY_STEP_MS,
     STARTED_MS,
     Range,
 )

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from ctxasr.events import TEXT_BYTES_MAX
-from ctxasr.sim.plans.plan import NODES, Delivery
+from ctxasr.sim.plans.plan import NODES, REPLY_STEP_MS, Delivery
 from ctxasr.sim.plans.templates import ANSWER, TURN_EVENTS, template
 from ctxasr.sim.quantiles import Quantiles
 from ctxasr.sim.workload.statistics import TURNS_MAX, Workload
@@ -28,9 +28,6 @@ UNIFORMS: Final = (
     "answers", "answer_delay", "nodes",
 )  # fmt: skip
 """What the uniform numbers of a turn decide, in their order."""
-
-REPLY_STEP_MS: Final = 50.0
-"""Replies last a multiple of this, at least one, so that their messages are few."""
 
 EXPECT_MS: Final = (0.0, 150.0)
 """From the reply to the expect-speech: directives are streamed as they are built. Uniform."""
@@ -82,7 +79,7 @@ def draw_turn(workload: Workload, number: int, uniforms: Sequence[float]) -> Tur
     asked, barged_in = asks < share, barges_in < workload.barge_ins
     answered = asked and answers < workload.answers and number < TURNS_MAX
     steps = round(min(workload.reply_ms.draw(reply), REPLY_MS_MAX) / REPLY_STEP_MS)
-    reply_ms = max(1, steps) * REPLY_STEP_MS
+    reply_ms = float(max(1, steps) * REPLY_STEP_MS)
     delay_ms = 0.0 if barged_in else workload.answer_delay_ms.draw(answer_delay)
     return Turn(
         workload.speech_ms.draw(speech),
