@@ -21,10 +21,24 @@ class Target(StrEnum):
     SHERPA_ONNX = "sherpa-onnx"
     NEMO = "nemo"
     WHISPER = "whisper"
+    WYOMING = "wyoming"
     ASSEMBLYAI = "assemblyai"
+    DEEPGRAM = "deepgram"
+    GOOGLE = "google"
+    AZURE = "azure"
+    SPEECHMATICS = "speechmatics"
     ASK = "ask"
+    LEX = "lex"
     TRANSCRIBE_TABLE = "transcribe-table"
     TRANSCRIBE_PHRASES = "transcribe-phrases"
+
+
+class Case(StrEnum):
+    """As in `gateway.export.choose`."""
+
+    WRITTEN = "written"
+    UPPER = "upper"
+    LOWER = "lower"
 
 
 def export(
@@ -36,6 +50,10 @@ def export(
             help="YAML or JSON: what was asked, {utterance, reply, entities, screen, slot}.",
         ),
     ],
+    case: Annotated[
+        Case, typer.Option(help="As the model's tokens want it; of sherpa-onnx and nemo.")
+    ] = Case.WRITTEN,
+    intent: Annotated[str, typer.Option(help="Of lex: the intent whose slots are hinted at.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Print what the answer may be, within the limits of another recogniser.
@@ -43,12 +61,12 @@ def export(
     The heaviest phrases come first. What was left out is counted on stderr, or with `--json` in the
     object on stdout.
 
-    - `ctxasr export --format sherpa-onnx --context asked.yaml > hotwords.txt`
+    - `ctxasr export --format sherpa-onnx --case upper --context asked.yaml > hotwords.txt`
     - `ctxasr export --format whisper --context asked.yaml --json`
     """
     from ctxasr.report.output import print_json, print_text, say
 
-    exported = asyncio.run(_export(target, context))
+    exported = asyncio.run(_export(target, context, case, intent))
     if as_json:
         print_json(exported.to_json())
         return
@@ -58,16 +76,15 @@ def export(
         say(f"left out: {count} {reason}")
 
 
-async def _export(target: Target, path: Path) -> Exported:
+async def _export(target: Target, path: Path, case: Case, intent: str) -> Exported:
     from ctxasr.answer import bias_in
     from ctxasr.app import default_encoder
     from ctxasr.context import extend
-    from ctxasr.gateway.export import assemblyai
+    from ctxasr.gateway.export import choose
     from ctxasr.gateway.export.targets import export as export_bias
     from ctxasr.scenario.utterance import load_context
 
     turn = load_context(path)
-    bias = bias_in(await extend(turn, None, default_encoder()))
-    if target is Target.ASSEMBLYAI:
-        return assemblyai.agent_context(bias.phrases, turn.reply)
-    return export_bias(bias, target)
+    embedding = await extend(turn, None, default_encoder())
+    options = choose.Options(turn.reply, choose.Case(case), intent)
+    return export_bias(bias_in(embedding), target, options, embedding.left_out)

@@ -17,11 +17,12 @@ from typing import Any
 from ctxasr.answer import ContextState, Listening, bias_in, on_utterance
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.context import ContextEmbedding, fetch
-from ctxasr.events import ConsistentStatus, Outcome, TurnKey
-from ctxasr.followups import read_asking
+from ctxasr.errors import PayloadUnreadable
+from ctxasr.events import ConsistentStatus, Outcome, PayloadKind, TurnKey
+from ctxasr.followups import own_refs, read_asking
 from ctxasr.gateway.requests import ContextRequest, RescoreRequest
 from ctxasr.pipeline import Ports
-from ctxasr.ports import Matrix
+from ctxasr.ports import Matrix, PayloadVault
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
 
@@ -89,7 +90,24 @@ def _provenance(status: ConsistentStatus, context: ContextEmbedding) -> dict[str
         "computed_at_ms": context.computed_at_ms,
         "window_ms": window_of(status).window_ms if expects_speech(status) else None,
         "signals": dict(Counter(phrase.signal for phrase in context.phrases)),
+        "left_out": context.left_out,
     }
+
+
+async def reply_of(status: ConsistentStatus, vault: PayloadVault) -> str:
+    """What the assistant said in a turn; empty where no service told, or where it has expired.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    refs = sorted(ref for ref in own_refs(status) if ref.kind is PayloadKind.REPLY)[:1]
+    if status.wrapped_key is None or not refs:
+        return ""
+    try:
+        found = await vault.get(status.wrapped_key, status.turn, refs)
+    except PayloadUnreadable:
+        return ""
+    return " ".join(text for one in found for text in one.texts)
 
 
 def _phrases(context: ContextEmbedding) -> list[dict[str, Any]]:

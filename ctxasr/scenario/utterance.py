@@ -59,6 +59,8 @@ class Recognised:
     result: Result
     notes: tuple[str, ...]
     """What was converted to get 16 kHz mono, what is missing, and whether there was speech."""
+    left_out: int = 0
+    """Names that the context had no room for."""
 
     def to_json(self, n_best: int = 0) -> dict[str, Any]:
         """The object that `ctxasr recognise --json` prints."""
@@ -69,6 +71,7 @@ class Recognised:
             "changes": [change.to_json() for change in self.result.changes],
             "duration_s": round(self.recognition.duration_s, 3),
             "notes": list(self.notes),
+            "left_out": self.left_out,
             "hypotheses": [{"text": h.text, "score": round(h.score, 3)} for h in heard],
         }
 
@@ -117,6 +120,8 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
         rows.add_row(f"{rank}", Text(heard.text))
     for note in found.notes:
         rows.add_row("audio", Text(note))
+    if found.left_out:
+        rows.add_row("context", Text(f"had no room for {found.left_out} names"))
     console.print(rows)
 
 
@@ -133,4 +138,4 @@ async def recognise_utterance(audio: LoadedAudio, context: TurnText | None) -> R
         return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)
     embedding = await extend(context, None, default_encoder())
     result = await rescore(recognition, bias_in(embedding), default_aligner())
-    return Recognised(recognition, result, notes)
+    return Recognised(recognition, result, notes, embedding.left_out)

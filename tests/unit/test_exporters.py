@@ -15,13 +15,31 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ctxasr.bias import GENERIC_ANSWERS, Bias, BiasingPhrase, emptied
+from ctxasr.context import CONTEXT_PHRASES_MAX
 from ctxasr.envelopes import UpdateDynamicEntities
 from ctxasr.errors import InputError
 from ctxasr.events import short_hash
-from ctxasr.gateway.export import ask, assemblyai, nemo, sherpa, transcribe, whisper
-from ctxasr.gateway.export.choose import Exported, Left
+from ctxasr.gateway.export import (
+    ask,
+    assemblyai,
+    azure,
+    deepgram,
+    google,
+    lex,
+    nemo,
+    sherpa,
+    speechmatics,
+    transcribe,
+    whisper,
+    wyoming,
+)
+from ctxasr.gateway.export.choose import Case, Exported, Left, Options
+from ctxasr.gateway.export.replies import end_of
 from ctxasr.gateway.export.targets import TARGETS, export
+from ctxasr.hints import HINTS_MAX, hints_of
 from ctxasr.hypotheses import PHRASES_MAX, Phrase
+from ctxasr.speech.phonetics import PHONES
+from ctxasr.speech.pronounce import Pronouncer
 
 
 def phrase(text: str, log_prior: float = -1.0, kind: str = "contact") -> BiasingPhrase:
@@ -45,14 +63,28 @@ def written(exported: Exported) -> list[str]:
         case "nemo":
             return list(content["biasing_request"]["boosting_model_cfg"]["key_phrases_list"])
         case "ask":
-            values = [value for kind in content["types"] for value in kind["values"]]
-            return [value["name"]["value"] for value in values]
+            names = [value["name"] for kind in content["types"] for value in kind["values"]]
+            return [text for name in names for text in (name["value"], *name["synonyms"])]
         case "transcribe-table":
             return [row.split("\t")[0] for row in content.split("\n")[1:-1]]
         case "transcribe-phrases":
             return list(content["Phrases"])
-    text = content if isinstance(content, str) else content["agent_context"]
-    return text.split(", ") if text else []
+        case "wyoming":
+            return list(content["transcript_names"])
+        case "assemblyai":
+            return list(content["keyterms_prompt"])
+        case "deepgram":
+            return list(content["keyterms"])
+        case "google":
+            return [one["value"] for one in content["phrases"]]
+        case "azure":
+            return list(content["phraseList"]["phrases"])
+        case "speechmatics":
+            return [one["content"] for one in content["additional_vocab"]]
+        case "lex":
+            slots = [slot for hints in content["slotHints"].values() for slot in hints.values()]
+            return [one["phrase"] for slot in slots for one in slot["runtimeHintValues"]]
+    return content.split(", ") if content else []
 
 
 MANY = [phrase(f"name number {number:04}", -float(number)) for number in range(PHRASES_MAX + 5)]
@@ -111,6 +143,22 @@ def test_a_bias_that_names_nothing_can_be_sent(target: str) -> None:
     assert export(emptied(), target).kept == 0
 
 
+def test_what_the_context_had_no_room_for_is_counted_along() -> None:
+    for target in TARGETS:
+        exported = export(Bias((phrase("meg"),)), target, context_left_out=7)
+        assert exported.left_out == {Left.CONTEXT: 7}
+        assert exported.to_json()["left_out"] == {"context": 7}
+        assert exported.reasons == "context=7"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_phrase_keeps_its_spelling(target: str) -> None:
+    named = BiasingPhrase(Phrase("meg bauer", "entities", "contact", "Meg Bauer", "c7"), -1.0)
+    assert [text.replace("-", " ") for text in written(export(Bias((named,)), target))] == [
+        "Meg Bauer"
+    ]
+
+
 @pytest.mark.parametrize("target", ["sherpa-onnx", "nemo"])
 def test_a_target_without_a_limit_gets_ours(target: str) -> None:
     exported = export(Bias(tuple(MANY)), target)
@@ -143,7 +191,19 @@ def read_hotwords(text: str) -> list[tuple[str, float]]:
 def test_hotwords_have_scores_by_probability() -> None:
     phrases = [phrase("meg bauer", math.log(0.6)), phrase("jones", math.log(0.3))]
     assert sherpa.hotwords(phrases).content == "meg bauer :2.00\njones :1.50\n"
-    assert sherpa.hotwords(phrases, upper=True).text == "MEG BAUER :2.00\nJONES :1.50\n"
+    upper = sherpa.hotwords(phrases, Options(case=Case.UPPER))
+    assert upper.text == "MEG BAUER :2.00\nJONES :1.50\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [(Case.WRITTEN, "AT&T St."), (Case.UPPER, "AT AND T ST"), (Case.LOWER, "at and t st")],
+)
+def test_words_have_the_case_of_the_models_tokens(case: Case, text: str) -> None:
+    """Such tokens have no punctuation either: a hotword with a full stop would be passed over."""
+    named = BiasingPhrase(Phrase("at and t st", "entities", "", "AT&T St."), -1.0)
+    assert written(sherpa.hotwords([named], Options(case=case))) == [text]
+    assert written(nemo.biasing_request([named], Options(case=case))) == [text]
 
 
 @given(phrases=lists())
@@ -166,7 +226,7 @@ def test_words_that_mean_something_else_in_a_hotwords_file_are_left_out(text: st
 
 
 def test_a_biasing_request_is_one_line_of_ascii() -> None:
-    exported = nemo.biasing_request([phrase('é "x" \\ 中')], "a.wav")
+    exported = nemo.biasing_request([phrase('é "x" \\ 中')], audio_filepath="a.wav")
     assert exported.text.isascii()
     assert exported.text.count("\n") == 1
     assert json.loads(exported.text) == {
@@ -201,34 +261,81 @@ def test_a_special_token_is_left_out_of_a_prompt() -> None:
     assert whisper.prompt([phrase("<|endoftext|>")]).left_out == {Left.CHARACTERS: 1}
 
 
+def test_a_prompt_begins_with_the_reply_and_has_whole_names() -> None:
+    reply = "Do you mean Meg Jones\nor Meg Bauer?"
+    phrases = [phrase("Bauer", -0.5), phrase("Meg Bauer"), phrase("Meg Jones"), phrase("Jones")]
+    exported = whisper.prompt(phrases, Options(reply))
+    assert exported.text == "Do you mean Meg Jones or Meg Bauer? Meg Bauer, Meg Jones"
+    assert exported.left_out == {Left.WITHIN: 2}
+    assert whisper.prompt([], Options(reply)).text == "Do you mean Meg Jones or Meg Bauer?"
+    lonely = [phrase("x" * 300), phrase("xx", -2.0)]
+    assert whisper.prompt(lonely).text == "xx", "no part of one that is in"
+
+
+def test_of_a_long_reply_the_last_sentences_stand() -> None:
+    half = whisper.REPLY_TOKENS_MAX
+    long = f"{'I found two of them. ' * 20}Which Meg?"
+    text = whisper.prompt([phrase("Meg Bauer")], Options(long)).text
+    assert text.endswith(" Which Meg? Meg Bauer")
+    assert text.startswith("I found two of them. ")
+    assert whisper.tokens_at_most(f" {text.removesuffix(' Meg Bauer')}") <= half
+    for letters, stands in ((half, True), (half + 1, False)):
+        text = whisper.prompt([phrase("Meg")], Options("q" * letters)).text
+        assert text == (f"{'q' * letters} Meg" if stands else "Meg")
+    assert whisper.prompt([phrase("Meg")], Options("<|endoftext|>")).text == "Meg"
+
+
+@pytest.mark.parametrize(
+    ("reply", "chars", "end"),
+    [
+        ("Sure. Which one?", 16, "Sure. Which one?"),
+        ("Sure. Which one?", 15, "Which one?"),
+        ('He said "no." Which one?', 12, "Which one?"),
+        ("Sure. Which one?", 9, ""),
+        ("Meg  Jones\nor Meg Bauer", 22, "Meg Jones or Meg Bauer"),
+        ("", 0, ""),
+        ("half \ud83d", 6, "half ?"),
+    ],
+)
+def test_a_reply_is_cut_between_sentences(reply: str, chars: int, end: str) -> None:
+    assert end_of(reply, lambda text: len(text) <= chars) == end
+
+
 # ---------------------------------------------------------------- AssemblyAI
 
 LIMIT = assemblyai.AGENT_CONTEXT_CHARS_MAX
 
 
-def agent_context(phrases: Sequence[BiasingPhrase], reply: str = "") -> str:
-    content = assemblyai.agent_context(phrases, reply).content
+def update(phrases: Sequence[BiasingPhrase], reply: str = "") -> dict[str, Any]:
+    content = assemblyai.update_configuration(phrases, Options(reply)).content
     assert isinstance(content, dict)
-    return str(content["agent_context"])
+    return content
 
 
-def test_the_agent_context_begins_with_the_reply() -> None:
-    text = agent_context([phrase("meg bauer"), phrase("jones")], "Meg Jones\nor Meg Bauer?")
-    assert text == "Meg Jones or Meg Bauer? meg bauer, jones"
-    assert agent_context([], "Which Meg?") == "Which Meg?"
+def test_the_reply_and_the_terms_have_fields_of_their_own() -> None:
+    assert update([phrase("Meg Bauer"), phrase("Jones")], "Meg Jones\nor Meg Bauer?") == {
+        "type": "UpdateConfiguration",
+        "agent_context": "Meg Jones or Meg Bauer?",
+        "keyterms_prompt": ["Meg Bauer", "Jones"],
+    }
+    assert "agent_context" not in update([phrase("Jones")]), "an earlier one stays"
 
 
 def test_the_agent_context_is_full_to_the_edge() -> None:
-    assert len(agent_context([phrase("x" * LIMIT)])) == LIMIT
-    assert agent_context([phrase("x" * (LIMIT + 1))]) == ""
-    assert (
-        len(agent_context([phrase("\U0001f600" * (LIMIT // 2))]).encode("utf-16-le")) == 2 * LIMIT
-    )
-    assert agent_context([phrase("\U0001f600" * (LIMIT // 2 + 1))]) == ""
-    reply = "x" * (LIMIT - 5)
-    assert agent_context([phrase("jone"), phrase("jones", -2.0)], reply) == f"{reply} jone"
-    assert agent_context([phrase("jones")], "x" * LIMIT) == "x" * LIMIT
-    assert agent_context([phrase("jones")], "x" * (LIMIT + 1)) == "jones", "nor is a reply cut"
+    assert update([], "x" * LIMIT)["agent_context"] == "x" * LIMIT
+    assert "agent_context" not in update([], "x" * (LIMIT + 1)), "no word is cut"
+    assert update([], f"{'x' * LIMIT}. Which?")["agent_context"] == "Which?"
+    smile = "\U0001f600"
+    assert update([], smile * (LIMIT // 2))["agent_context"] == smile * (LIMIT // 2)
+    assert "agent_context" not in update([], smile * (LIMIT // 2 + 1))
+
+
+def test_terms_are_a_hundred_at_most_of_fifty_characters() -> None:
+    exported = assemblyai.update_configuration(MANY)
+    assert exported.left_out == {Left.NO_ROOM: len(MANY) - assemblyai.KEYTERMS_MAX}
+    longest = assemblyai.KEYTERM_CHARS_MAX
+    edge = assemblyai.update_configuration([phrase("x" * longest), phrase("y" * (longest + 1))])
+    assert (edge.kept, edge.left_out) == (1, {Left.TOO_LONG: 1})
 
 
 @given(phrases=lists(30), reply=st.text(st.characters(exclude_categories=()), max_size=2_000))
@@ -236,7 +343,106 @@ def test_the_agent_context_is_full_to_the_edge() -> None:
 def test_the_agent_context_never_cancels_the_session(
     phrases: list[BiasingPhrase], reply: str
 ) -> None:
-    assert len(agent_context(phrases, reply).encode("utf-16-le")) <= 2 * LIMIT
+    sent = update(phrases, reply).get("agent_context", "")
+    assert len(sent.encode("utf-16-le")) <= 2 * LIMIT
+
+
+# ---------------------------------------------------------------- Deepgram, Google, Azure
+
+
+def test_keyterms_have_at_most_500_tokens_and_are_100() -> None:
+    exact = [phrase("x" * 300), phrase("y" * 200, -2.0), phrase("z", -3.0)]
+    exported = deepgram.configure(exact)
+    assert (exported.kept, exported.left_out) == (2, {Left.NO_ROOM: 1})
+    assert sum(len(text) for text in written(exported)) == deepgram.TOKENS_MAX
+    short = [phrase(f"{number:03}") for number in range(deepgram.KEYTERMS_MAX + 1)]
+    assert deepgram.configure(short).left_out == {Left.NO_ROOM: 1}
+    assert deepgram.configure([]).content == {"type": "Configure", "keyterms": []}
+    assert deepgram.configure([phrase("é" * 250)]).kept == 1
+    assert deepgram.configure([phrase("é" * 251)]).kept == 0, "bytes, not characters"
+
+
+def test_a_phrase_set_has_boosts_by_probability() -> None:
+    phrases = [phrase("Meg Bauer", math.log(0.6)), phrase("Jones", math.log(0.3))]
+    assert google.phrase_set(phrases).content == {
+        "phrases": [{"value": "Meg Bauer", "boost": 20.0}, {"value": "Jones", "boost": 15.0}]
+    }
+    longest = google.PHRASE_CHARS_MAX
+    edge = google.phrase_set([phrase("x" * longest), phrase("y" * (longest + 1))])
+    assert edge.left_out == {Left.TOO_LONG: 1}
+    assert google.phrase_set(MANY).kept == len(MANY) <= google.SET_PHRASES_MAX
+    full = [phrase(f"{number:0100}") for number in range(google.SET_CHARS_MAX // 100 + 1)]
+    assert google.phrase_set(full).left_out == {Left.NO_ROOM: 1}
+    infinite = google.phrase_set([phrase("a", math.inf), phrase("b", -math.inf)]).content
+    assert isinstance(infinite, dict)
+    assert [one["boost"] for one in infinite["phrases"]] == [20.0, 10.0]
+
+
+def test_a_phrase_list_has_500_phrases_at_most() -> None:
+    exported = azure.phrase_list(MANY)
+    assert exported.kept == azure.LIST_PHRASES_MAX
+    assert exported.left_out == {Left.NO_ROOM: len(MANY) - azure.LIST_PHRASES_MAX}
+
+
+# ---------------------------------------------------------------- Wyoming, Speechmatics
+
+
+def test_transcript_names_are_what_the_released_package_sends_on() -> None:
+    from wyoming_peer import Event, Transcribe
+
+    phrases = [phrase("Bauer", -0.1), phrase("Meg Bauer"), phrase("Meg Jones")]
+    exported = wyoming.transcript_names(phrases)
+    assert isinstance(exported.content, dict)
+    sent = Transcribe.from_event(Event("transcribe", exported.content))
+    assert sent.transcript_names == ["Meg Bauer", "Meg Jones"]
+    assert exported.left_out == {Left.WITHIN: 1}
+    assert hints_of(sent.transcript_names, ()).left_out == 0
+    full = wyoming.transcript_names(MANY)
+    assert full.left_out == {Left.NO_ROOM: len(MANY) - HINTS_MAX}
+
+
+def test_what_no_dictionary_holds_is_spelled_as_it_sounds() -> None:
+    model = Pronouncer({"xyzzy": ["Z IH Z IY", "K S IH Z"], "quux": "K W AH K S"})
+    assert speechmatics.sounds_like("meg bauer", Pronouncer()) == []
+    assert speechmatics.sounds_like("50 cent", Pronouncer()) == [], "numbers are read by anybody"
+    assert model.knows("xyzzy")
+    guess = speechmatics.sounds_like("meg thessaly", Pronouncer())
+    assert all(one.startswith("meg th") and one.replace(" ", "").isalpha() for one in guess)
+    assert 1 <= len(guess) <= speechmatics.SOUNDS_LIKE_MAX
+    items = speechmatics.additional_vocab([phrase("Meg Bauer"), phrase("Thessaly")]).content
+    assert isinstance(items, dict)
+    assert items["additional_vocab"][0] == {"content": "Meg Bauer"}
+    assert items["additional_vocab"][1]["sounds_like"][0].startswith("th")
+    assert set(speechmatics.SPELLINGS) == set(PHONES)
+    most = speechmatics.additional_vocab(MANY)
+    assert most.left_out == {Left.NO_ROOM: len(MANY) - speechmatics.VOCABULARY_ITEMS_MAX}
+
+
+# ---------------------------------------------------------------- Lex
+
+
+def test_hints_stand_under_their_intent_and_slot() -> None:
+    phrases = [phrase("Meg Bauer"), phrase("kitchen", -2.0, "a room"), phrase("Otto", -3.0)]
+    exported = lex.runtime_hints(phrases, Options(intent="CallContact"))
+    assert exported.content == {"slotHints": {"CallContact": {
+        "contact": {"runtimeHintValues": [{"phrase": "Meg Bauer"}, {"phrase": "Otto"}]},
+        lex.DEFAULT_SLOT: {"runtimeHintValues": [{"phrase": "kitchen"}]},
+    }}}  # fmt: skip
+    assert lex.runtime_hints([]).content == {"slotHints": {}}
+    for wrong in ("a b", "-a", "a__b", "x" * (lex.NAME_CHARS_MAX + 1)):
+        with pytest.raises(InputError, match="--intent"):
+            lex.runtime_hints(phrases, Options(intent=wrong))
+    assert lex.runtime_hints(phrases, Options(intent="x" * lex.NAME_CHARS_MAX)).kept == 3
+
+
+def test_a_slot_has_a_hundred_hints_at_most_and_there_are_a_hundred_slots() -> None:
+    exported = lex.runtime_hints(MANY[:300])
+    assert exported.left_out == {Left.NO_ROOM: 300 - lex.SLOT_VALUES_MAX}
+    slots = [phrase(f"n {n}", kind=f"slot{n}") for n in range(lex.SLOTS_MAX + 1)]
+    assert lex.runtime_hints(slots).left_out == {Left.NO_ROOM: 1}
+    longest = lex.PHRASE_CHARS_MAX
+    edge = lex.runtime_hints([phrase("x" * longest), phrase("y" * (longest + 1))])
+    assert edge.left_out == {Left.TOO_LONG: 1}
 
 
 # ---------------------------------------------------------------- Alexa Skills Kit
@@ -256,6 +462,24 @@ def test_dynamic_entities_stand_under_their_slot_types() -> None:
         ("contact", {"meg bauer": short_hash("meg bauer"), "jones": short_hash("jones")}),
         (ask.DEFAULT_TYPE, {"kitchen": short_hash("kitchen"), "hall": short_hash("hall")}),
     )
+
+
+def test_one_thing_is_one_value_with_its_synonyms_and_the_callers_id() -> None:
+    def named(text: str, known: str, log_prior: float = -1.0) -> BiasingPhrase:
+        return BiasingPhrase(Phrase(text.lower(), "entities", "contact", text, known), log_prior)
+
+    phrases = [
+        named("Meg Bauer", "c7"), named("Meggie", "c7", -0.1), named("Meg Jones", "c8"),
+        named("Otto Katz", ""), named("Bauer", "c7"), named("Katz", ""), named("Jones", "c8"),
+    ]  # fmt: skip
+    content = ask.dynamic_entities(phrases).content
+    assert isinstance(content, dict)
+    (contacts,) = content["types"]
+    assert contacts["values"] == [
+        {"id": "c7", "name": {"value": "Meg Bauer", "synonyms": ["Meggie", "Bauer"]}},
+        {"id": "c8", "name": {"value": "Meg Jones", "synonyms": ["Jones"]}},
+        {"id": short_hash("Otto Katz"), "name": {"value": "Otto Katz", "synonyms": ["Katz"]}},
+    ]
 
 
 def test_dynamic_entities_are_a_hundred_at_most() -> None:
@@ -366,9 +590,21 @@ def test_the_command_prints_the_file_and_counts_what_is_not_in_it(asked: Path) -
     done = run_export("--format", "sherpa-onnx", "--context", asked)
     assert done.exit_code == 0, done.exception
     assert {name for name, _ in read_hotwords(done.stdout)} == {
-        "meg jones", "meg bauer", "jones", "bauer",
+        "Meg Jones", "Meg Bauer", "Jones", "Bauer",
     }  # fmt: skip
     assert done.stderr == f"ctxasr: left out: {len(GENERIC_ANSWERS)} {Left.GENERIC}\n"
+
+
+def test_the_command_writes_the_case_of_the_models_tokens(asked: Path) -> None:
+    done = run_export("--format", "sherpa-onnx", "--case", "upper", "--context", asked)
+    assert {name for name, _ in read_hotwords(done.stdout)} == {
+        "MEG JONES", "MEG BAUER", "JONES", "BAUER",
+    }  # fmt: skip
+
+
+def test_the_command_names_the_intent(asked: Path) -> None:
+    done = run_export("--format", "lex", "--intent", "CallContact", "--context", asked)
+    assert list(json.loads(done.stdout)["slotHints"]) == ["CallContact"]
 
 
 def test_the_command_prints_json(asked: Path) -> None:
@@ -376,5 +612,16 @@ def test_the_command_prints_json(asked: Path) -> None:
     found = json.loads(done.stdout)
     assert found["kept"] == 4
     assert found["left_out"] == {"generic": len(GENERIC_ANSWERS)}
-    assert found["content"]["agent_context"].startswith("Do you mean Meg Jones or Meg Bauer? ")
+    assert found["content"]["agent_context"] == "Do you mean Meg Jones or Meg Bauer?"
     assert done.stderr == ""
+
+
+def test_names_past_what_a_context_holds_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    names = ", ".join(f"Name{number:03}" for number in range(CONTEXT_PHRASES_MAX + 9))
+    path.write_text(f"screen: [{names}]\n")
+    done = run_export("--format", "azure", "--context", path, "--json")
+    found = json.loads(done.stdout)
+    assert (found["kept"], found["left_out"]["context"]) == (CONTEXT_PHRASES_MAX, 9)
+    done = run_export("--format", "whisper", "--context", path)
+    assert f"left out: 9 {Left.CONTEXT}\n" in done.stderr

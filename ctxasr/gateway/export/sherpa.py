@@ -1,13 +1,14 @@
 """sherpa-onnx hotwords: one phrase a line, its boost behind a colon.
 
-    meg bauer :2.00
-    jones :1.67
+    MEG BAUER :2.00
+    JONES :1.67
 
 Source: "Hotwords (Contextual biasing)" in the sherpa documentation. The tool splits words into the
-model's own tokens (`--modeling-unit=bpe --bpe-vocab=...`), so the file holds plain words. A model
-whose tokens are upper case needs `upper=True`. A word that begins with `:`, `#` or `@` would be
-read as a score, threshold or original: such phrases are left out. Only transducers with
-`--decoding-method=modified_beam_search` use hotwords.
+model's own tokens (`--modeling-unit=bpe --bpe-vocab=...`), so the file holds plain words. They must
+have the case of these tokens, else the tool passes them over with no more than a line of its log:
+models of LibriSpeech and GigaSpeech want `Case.UPPER`; a model's tokens.txt shows it. A word that
+begins with `:`, `#` or `@` would be read as a score, threshold or original: such phrases are left
+out. Only transducers with `--decoding-method=modified_beam_search` use hotwords.
 
 score = 1 + p / p_max, with p the phrase's probability: from 1 to 2, around the tool's default of
 1.5. This is a convention; it was not tuned on any model.
@@ -20,22 +21,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from ctxasr.bias import BiasingPhrase
-from ctxasr.gateway.export.choose import Exported, Format, Left, choose
+from ctxasr.gateway.export.choose import PLAIN, Exported, Format, Left, Options, choose
 
 TARGET: Final = "sherpa-onnx"
 
 _RESERVED: Final = (":", "#", "@")
 
 
-def hotwords(phrases: Sequence[BiasingPhrase], *, upper: bool = False) -> Exported:
+def hotwords(phrases: Sequence[BiasingPhrase], options: Options = PLAIN) -> Exported:
     """The contents of a hotwords file."""
 
     def write(text: str) -> str | Left:
         if any(word.startswith(_RESERVED) for word in text.split(" ")):
             return Left.CHARACTERS
-        return text.upper() if upper else text
+        return text
 
-    chosen = choose(phrases, Format(write))
+    chosen = choose(phrases, Format(write, case=options.case))
     top = max((entry.phrase.log_prior for entry in chosen.entries), default=0.0)
     lines = [
         f"{entry.written} :{1.0 + _ratio(entry.phrase.log_prior, top):.2f}\n"

@@ -1,7 +1,7 @@
 """Amazon Transcribe custom vocabulary, US English: as a table file, or as a list of phrases.
 
     Phrase <tab> SoundsLike <tab> IPA <tab> DisplayAs     {"LanguageCode": "en-US", "Phrases":
-    meg-bauer <tab> <tab> <tab> meg bauer                     ["meg-bauer", "second-street"]}
+    Meg-Bauer <tab> <tab> <tab> Meg Bauer                     ["Meg-Bauer", "second-street"]}
     second-street <tab> <tab> <tab> 2nd street
 
 Source: "Custom vocabularies", "Creating a custom vocabulary using a table" and "Character sets" in
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctxasr.bias import BiasingPhrase
-from ctxasr.gateway.export.choose import Exported, Format, Left, choose
+from ctxasr.gateway.export.choose import PLAIN, Exported, Format, Left, Options, choose
 from ctxasr.speech.numbers import number_readings, ordinal_reading
 
 TABLE: Final = "transcribe-table"
@@ -39,7 +39,7 @@ _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
 _DIGITS: Final = re.compile(r"([0-9]+)")
 
 
-def table(phrases: Sequence[BiasingPhrase]) -> Exported:
+def table(phrases: Sequence[BiasingPhrase], options: Options = PLAIN) -> Exported:
     """A tab-separated file with lines that end in LF."""
 
     def write(text: str) -> str | Left:
@@ -49,11 +49,13 @@ def table(phrases: Sequence[BiasingPhrase]) -> Exported:
         return Left.TOO_LONG if len(text) > ENTRY_CHARS_MAX else f"{phrase}\t\t\t{text}\n"
 
     room = VOCABULARY_BYTES_MAX - len(HEADER)
-    chosen = choose(phrases, Format(write, len, room, key=lambda row: row.partition("\t")[0]))
+    chosen = choose(
+        phrases, Format(write, len, room, key=lambda row: row.partition("\t")[0].casefold())
+    )
     return chosen.exported(TABLE, HEADER + "".join(chosen.written))
 
 
-def phrase_list(phrases: Sequence[BiasingPhrase]) -> Exported:
+def phrase_list(phrases: Sequence[BiasingPhrase], options: Options = PLAIN) -> Exported:
     """Arguments of CreateVocabulary but its name."""
     form = Format(_hyphenated, lambda phrase: len(phrase) + 1, VOCABULARY_BYTES_MAX)
     chosen = choose(phrases, form)

@@ -1,6 +1,9 @@
 """Whisper: one text for `initial_prompt`, or for the `hotwords` of faster-whisper.
 
-    meg bauer, jones
+    Do you mean Meg Jones or Meg Bauer? Meg Jones, Meg Bauer
+
+The reply stands first, then as many names as fit, in their own spelling: Whisper writes on in the
+style of its prompt. Whole names come before parts, and parts of those that are in are left out.
 
 Source: `get_prompt` of faster-whisper and `transcribe` of openai-whisper: a blank is put before the
 text, and of its tokens half a context less one are used, 448 / 2 - 1 = 223. Of hotwords the rest is
@@ -21,12 +24,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from ctxasr.bias import BiasingPhrase
-from ctxasr.gateway.export.choose import Exported, Format, Left, choose
+from ctxasr.gateway.export.choose import PLAIN, Exported, Format, Left, Options, choose
+from ctxasr.gateway.export.replies import end_of
 
 TARGET: Final = "whisper"
 
 TOKENS_MAX: Final = 223
 """Of one prompt: what Whisper looks at."""
+
+REPLY_TOKENS_MAX: Final = TOKENS_MAX // 2
+"""Of the reply; the other half is for names. Of a longer one the last sentences that fit stand."""
 
 _SEPARATOR: Final = ", "
 _FREE_BLANK: Final = re.compile(r" (?=[A-Za-z0-9])")
@@ -34,8 +41,10 @@ _SPECIAL: Final = "<|"
 """How the names of special tokens begin: a tokenizer may refuse them, or obey."""
 
 
-def prompt(phrases: Sequence[BiasingPhrase]) -> Exported:
-    """The phrases, separated by commas."""
+def prompt(phrases: Sequence[BiasingPhrase], options: Options = PLAIN) -> Exported:
+    """The end of the reply, and the phrases, separated by commas."""
+    reply = end_of(options.reply, lambda text: tokens_at_most(f" {text}") <= REPLY_TOKENS_MAX)
+    reply = "" if _SPECIAL in reply else reply
 
     def write(text: str) -> str | Left:
         return Left.CHARACTERS if _SPECIAL in text else text
@@ -45,8 +54,10 @@ def prompt(phrases: Sequence[BiasingPhrase]) -> Exported:
 
     # Before the first phrase stands a blank alone, where `size` has counted a comma as well.
     comma = len(_SEPARATOR) - 1
-    chosen = choose(phrases, Format(write, size, TOKENS_MAX + comma))
-    return chosen.exported(TARGET, _SEPARATOR.join(chosen.written))
+    taken = tokens_at_most(f" {reply}") + 1 if reply else 0
+    chosen = choose(phrases, Format(write, size, TOKENS_MAX + comma - taken, parts=False))
+    text = " ".join(filter(None, [reply, _SEPARATOR.join(chosen.written)]))
+    return chosen.exported(TARGET, text)
 
 
 def tokens_at_most(text: str) -> int:

@@ -121,7 +121,11 @@ def _describe(app: FastAPI) -> dict[str, Any]:
             "Ctxasr-Kept": {
                 "schema": {"type": "string"},
                 "description": "How many phrases another recogniser's format had room for.",
-            }
+            },
+            "Ctxasr-Left-Out": {
+                "schema": {"type": "string"},
+                "description": "How many it had not, by reason: generic=23, no_room=4.",
+            },
         },
         "content": {
             "application/json": {

@@ -246,6 +246,8 @@ class ProvenanceOut(Out):
     computed_at_ms: float
     window_ms: float | None
     signals: dict[str, int]
+    left_out: int
+    """Names that the context had no room for."""
 
 
 class ContextOut(Out):
@@ -271,10 +273,11 @@ class PhraseOut(Out):
 
 
 class PhrasesOut(Out):
-    """What the answer may be, heaviest first."""
+    """What the answer may be, heaviest first; `left_out` names had no room in the context."""
 
     interaction: str
     phrases: list[PhraseOut]
+    left_out: int
 
 
 # ---------------------------------------------------------------- the rest

@@ -35,8 +35,10 @@ from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.envelopes import Identifier
 from ctxasr.errors import ContextUnavailable, CtxasrError, PayloadUnreadable
 from ctxasr.events import ConsistentStatus, Outcome, TurnKey, belongs_to_no_turn
-from ctxasr.gateway.contexts import describe_context, nothing, phrase_fields
-from ctxasr.gateway.export.targets import TARGETS, export
+from ctxasr.gateway.contexts import describe_context, nothing, phrase_fields, reply_of
+from ctxasr.gateway.export.choose import Case, Options
+from ctxasr.gateway.export.lex import NAME_CHARS_MAX
+from ctxasr.gateway.export.targets import TAKE_A_REPLY, TARGETS, export
 from ctxasr.gateway.http import models
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.avs import PATH as AVS_PATH
@@ -274,18 +276,23 @@ def _turns(service: Service) -> APIRouter:
         interaction: models.PathId,
         grant: Calling,
         format: Annotated[PhraseFormat, Query()] = OURS,  # noqa: A002
+        case: Annotated[Case, Query(description="Of sherpa-onnx and nemo.")] = Case.WRITTEN,
+        intent: Annotated[str, Query(max_length=NAME_CHARS_MAX, description="Of lex.")] = "",
     ) -> Response | models.PhrasesOut:
         """`json` is ours, with weights; the others are ready to be handed on, within limits."""
-        bias = bias_in(await _context(service, grant, interaction))
+        status = await _status(service, grant, interaction)
+        context = await _context(service, status)
+        bias = bias_in(context)
         if format is not OURS:
-            exported = export(bias, format)
+            told = format in TAKE_A_REPLY
+            reply = await reply_of(status, service.ports.vault) if told else ""
+            exported = export(bias, format, Options(reply, case, intent), context.left_out)
             kind = "text/plain" if isinstance(exported.content, str) else "application/json"
-            return Response(
-                exported.text, headers={"Ctxasr-Kept": str(exported.kept)}, media_type=kind
-            )
+            counts = {"Ctxasr-Kept": str(exported.kept), "Ctxasr-Left-Out": exported.reasons}
+            return Response(exported.text, headers=counts, media_type=kind)
         heaviest = sorted(bias.phrases, key=lambda one: -one.log_prior)
         shown = [models.PhraseOut.model_validate(phrase_fields(one)) for one in heaviest]
-        return models.PhrasesOut(interaction=interaction, phrases=shown)
+        return models.PhrasesOut(interaction=interaction, phrases=shown, left_out=context.left_out)
 
     return router
 
@@ -344,8 +351,7 @@ def _unknown() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "TurnUnknown", detail)
 
 
-async def _context(service: Service, grant: Grant, interaction: str) -> ContextEmbedding:
-    status = await _status(service, grant, interaction)
+async def _context(service: Service, status: ConsistentStatus) -> ContextEmbedding:
     if status.outcome is not Outcome.EMBEDDED:
         raise ContextUnavailable(f"the turn is {status.outcome or 'not settled yet'}")
     try:
