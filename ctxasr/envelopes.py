@@ -27,6 +27,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     WrapValidator,
     field_validator,
     model_validator,
@@ -50,6 +51,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,128}$")]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_MAX)]
 MaybeEmpty = Annotated[str, StringConstraints(max_length=ID_CHARS_MAX)]
 """An identifier that clients also send empty, which is as good as none."""
+
+_MAYBE_NULL: Final = {"anyOf": [{"type": "string", "maxLength": ID_CHARS_MAX}, {"type": "null"}]}
 
 Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuses half characters
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
@@ -75,7 +78,7 @@ class Wire(BaseModel):
 class Header(Wire):
     namespace: Name
     name: Name
-    message_id: MaybeEmpty = ""
+    message_id: Annotated[MaybeEmpty, WithJsonSchema(_MAYBE_NULL)] = ""
     dialog_request_id: MaybeEmpty | None = None
     correlation_token: str | None = None
     payload_version: str | None = None
