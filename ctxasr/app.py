@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import math
-import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ctxasr.errors import InputError
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.hypotheses import Phrase
 from ctxasr.pipeline import PAYLOAD_TTL_S, READ_BUDGET_MS, Ports
@@ -37,6 +34,7 @@ from ctxasr.ports import (
     Telemetry,
     Vector,
 )
+from ctxasr.settings import AWS, from_environment
 from ctxasr.store.clients import KEY_ALIAS, Endpoint
 from ctxasr.trigger import GRACE_MS
 
@@ -46,12 +44,6 @@ if TYPE_CHECKING:
 
 TABLE_PREFIX: Final = "ctxasr"
 """Before the names of both tables."""
-
-PAYLOAD_TTL_S_MIN: Final = 10
-"""Less would be eaten by the margin for clocks that disagree."""
-
-AWS: Final = "aws"
-"""The `endpoint_url` of DynamoDB itself, in the region of the usual AWS settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +68,13 @@ class Settings:
         return Endpoint(url, self.kms_endpoint_url, self.region)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls) -> Settings:
         """The variables that begin with CTXASR_, as the README lists them.
 
         Raises:
-            InputError: a number is none, or out of range.
+            InputError: names each that is wrong, its value, and what would be right.
         """
-        get = environment.get
-        try:
-            settings = cls(
-                endpoint_url=get("CTXASR_ENDPOINT_URL")
-                or get("AWS_ENDPOINT_URL_DYNAMODB")
-                or get("AWS_ENDPOINT_URL"),
-                kms_endpoint_url=get("CTXASR_KMS_ENDPOINT_URL") or get("AWS_ENDPOINT_URL_KMS"),
-                kms_key=get("CTXASR_KMS_KEY") or KEY_ALIAS,
-                kms_previous_keys=tuple(get("CTXASR_KMS_PREVIOUS_KEYS", "").split()),
-                table_prefix=get("CTXASR_TABLE_PREFIX", TABLE_PREFIX),
-                payload_ttl_s=int(get("CTXASR_PAYLOAD_TTL_S", PAYLOAD_TTL_S)),
-                read_budget_ms=float(get("CTXASR_READ_BUDGET_MS", READ_BUDGET_MS)),
-            )
-        except ValueError:
-            settings = cls(payload_ttl_s=0)
-        lives = settings.payload_ttl_s >= PAYLOAD_TTL_S_MIN
-        if not (lives and 0 <= settings.read_budget_ms < math.inf):
-            raise InputError(
-                f"CTXASR_PAYLOAD_TTL_S must be a whole number from {PAYLOAD_TTL_S_MIN}, "
-                "CTXASR_READ_BUDGET_MS a number from 0"
-            )
-        return settings
+        return cls(**from_environment())
 
 
 class SystemClock:

@@ -23,9 +23,9 @@ from ctxasr.report.requirements import TORCH, fix_of
 PYTHON_MIN: Final = (3, 11)
 
 PACKAGES: Final = (
-    "aioboto3", "tenacity", "cryptography", "pydantic", "numpy", "typer", "rich", "ruamel.yaml",
-    "pocketsphinx", "soundfile", "soxr", "safetensors", "torch", "jiwer", "scipy",
-    "moto",
+    "aioboto3", "tenacity", "cryptography", "pydantic", "pydantic-settings", "numpy", "typer",
+    "rich", "ruamel.yaml", "pocketsphinx", "soundfile", "soxr", "safetensors", "torch",
+    "jiwer", "scipy", "moto",
 )  # fmt: skip
 """The dependencies and the extra `local`; a test holds it equal to pyproject.toml."""
 
@@ -165,6 +165,22 @@ def _data() -> str:
     return f"{len(read_catalogue(Path(folder)))} kinds of names"
 
 
+def _settings() -> str:
+    from ctxasr.settings import from_environment
+
+    found = from_environment()
+    return ", ".join(sorted(found)) + " set" if found else "none set, all as shipped"
+
+
+def _spelling() -> str:
+    from ctxasr.settings import misspelt
+
+    if found := misspelt():
+        meant = [f"{name} ({close}?)" if close else name for name, close in found.items()]
+        raise _Absent(f"unknown: {', '.join(meant)}")
+    return "every CTXASR_ variable is known"
+
+
 _REINSTALL: Final = "pip install --force-reinstall 'ctxasr[local]'"
 _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     (
@@ -190,5 +206,7 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
         False,
         _voices,
     ),
+    ("settings", "set the variable as it says, or not at all", True, _settings),
+    ("spelling", "README.md lists the variables; others are not read", False, _spelling),
     ("CTXASR_DATA", "set it to the folder that holds sgd_followup/", False, _data),
 )

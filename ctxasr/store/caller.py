@@ -7,14 +7,17 @@ it is repeated. Whatever goes wrong is said without quoting the request or the a
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import tenacity
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as Unreachable
+from botocore.utils import get_environ_proxies
 
 from ctxasr.errors import LimitExceeded, StoreUnavailable
 from ctxasr.store.schema import ITEM_BYTES_MAX
@@ -39,10 +42,15 @@ _OVER_ITEM_BYTES: Final = re.compile(r"\bitem size\b.*\bexceeded\b", re.IGNORECA
 """What DynamoDB, dynalite and moto say then, to PutItem and to UpdateItem. That a key is too long
 is said of the "size of hashkey" or of "all range keys", and must not be taken for it."""
 
-TRANSIENT: Final = frozenset({
+THROTTLED: Final = frozenset({
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
-    "Throttling", "TooManyRequestsException", "LimitExceededException", "InternalServerError",
-    "ServiceUnavailable", "RequestTimeout", "TransactionConflictException",
+    "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException",
+    "TooManyRequestsException", "LimitExceededException", "SlowDown", "PriorRequestNotComplete",
+})  # fmt: skip
+"""Answers of a service that has too much to do: it is there, and asked too much."""
+
+TRANSIENT: Final = THROTTLED | frozenset({
+    "InternalServerError", "ServiceUnavailable", "RequestTimeout", "TransactionConflictException",
     "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException",
 })  # fmt: skip
 """Answers that may be different a moment later; so is every 5xx."""
@@ -88,7 +96,10 @@ class Caller:
             ClientError: an answer that repeating would not change.
         """
         if self._places.locked() and self._waiting >= WAITING_MAX:
-            raise self._unavailable(client, operation, f"WAITING_MAX is {WAITING_MAX}")
+            raise StoreUnavailable(
+                f"{client.meta.endpoint_url}: {operation} was not sent, for WAITING_MAX is "
+                f"{WAITING_MAX} and as many wait; fewer at once would be right"
+            )
         self._waiting += 1
         try:
             await self._places.acquire()
@@ -147,10 +158,30 @@ class Caller:
 
     def _unavailable(self, client: Any, operation: str, why: str) -> StoreUnavailable:
         # Only names: the text of an answer or of a parameter error may quote the request.
+        url = client.meta.endpoint_url
+        if why in THROTTLED:
+            return StoreUnavailable(
+                f"{url} throttled {operation} ({why}), also when it was asked again; fewer "
+                "requests, or more capacity, would be right"
+            )
         return StoreUnavailable(
-            f"{client.meta.endpoint_url}: no answer to {operation} ({why}); a reachable endpoint "
-            "and valid AWS settings would be right"
+            f"{url}: no answer to {operation} ({why}); a reachable endpoint and valid AWS settings "
+            f"would be right{_of_a_proxy(client)}"
         )
+
+
+def _of_a_proxy(client: Any) -> str:
+    """What to try where requests go through a proxy that the environment names."""
+    url, config = client.meta.endpoint_url, getattr(client.meta, "config", None)
+    if config is None or getattr(config, "proxies", None) is not None:
+        return ""  # our own clients of local servers never ask one
+    host = urlsplit(url).hostname or ""
+    scheme = urlsplit(url).scheme
+    if scheme not in get_environ_proxies(url):
+        return ""
+    names = (f"{scheme.upper()}_PROXY", f"{scheme}_proxy", "ALL_PROXY", "all_proxy")
+    name = next((name for name in names if os.environ.get(name)), "a proxy")
+    return f"; {name} is set: is that proxy alive? NO_PROXY={host} goes past it"
 
 
 class _Late(tenacity.stop.stop_base):
@@ -170,4 +201,6 @@ def refused(client: Any, operation: str, error: ClientError) -> StoreUnavailable
     if code == "ValidationException" and _OVER_ITEM_BYTES.search(str(error)):
         return LimitExceeded("ITEM_BYTES_MAX", ITEM_BYTES_MAX, ITEM_BYTES_MAX + 1, "item")
     hint = "; the tables would have to be made first" if code == "ResourceNotFoundException" else ""
+    if code.isdigit():  # no service of AWS answers so, but what stands before it
+        hint = _of_a_proxy(client)
     return StoreUnavailable(f"{client.meta.endpoint_url} refused {operation} ({code}){hint}")

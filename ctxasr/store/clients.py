@@ -11,13 +11,14 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from ctxasr.errors import InputError, StoreUnavailable
+from ctxasr.urls import is_url
 
 if TYPE_CHECKING:  # it loads aiobotocore, and only tests have faults
     from ctxasr.store.faults import FaultPlan
@@ -36,6 +37,12 @@ CONNECTIONS_MAX: Final = 64
 
 _SECRET_LOGGERS: Final = ("botocore.parsers", "botocore.endpoint", "botocore.regions")
 """At DEBUG the first prints whole answers: those of KMS hold data keys in clear."""
+
+_REGION: Final = re.compile(r"[a-z]{2,5}(-[a-z]{1,12}){1,3}-\d{1,2}")
+"""AWS's own; eu-west-1a is a zone, and eu-west1 another company's."""
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""What other servers take: any part of a host's name."""
 
 NO_FILES: Final[dict[str, Any]] = {
     "profile": (None, None, None, None),
@@ -61,7 +68,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         """Raises InputError: an address is no URL."""
         for url in (self.url, self.kms_url):
-            if url is not None and not _is_url(url):
+            if url is not None and not is_url(url):
                 raise InputError(f"endpoint {url!r}: a URL as http://127.0.0.1:8000 is right")
 
     def __str__(self) -> str:
@@ -92,6 +99,7 @@ async def clients(endpoint: Endpoint, *, faults: FaultPlan | None = None) -> Asy
         opened = []
         try:
             session, config = _session(endpoint, faults)
+            _check_region(endpoint, session.region_name)
             keys = {
                 "aws_access_key_id": endpoint.access_key,
                 "aws_secret_access_key": endpoint.secret_key,
@@ -116,12 +124,34 @@ async def clients(endpoint: Endpoint, *, faults: FaultPlan | None = None) -> Asy
         yield Clients(*opened)
 
 
-def _is_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is none
-        return False
+def _usual_session() -> Any:
+    """A session under the usual AWS settings; a variable that is set to nothing is not set."""
+    from aiobotocore.session import AioSession
+
+    emptied = {}
+    for setting, (key, variables, default, convert) in AioSession.SESSION_VARIABLES.items():
+        names = [variables] if isinstance(variables, str) else list(variables or ())
+        left = [name for name in names if os.environ.get(name) != ""]
+        if len(left) < len(names):
+            emptied[setting] = (key, left or None, default, convert)
+    return AioSession(session_vars=emptied)
+
+
+def _check_region(endpoint: Endpoint, region: str | None) -> None:
+    """A region that is none would become a host that does not exist.
+
+    Raises:
+        StoreUnavailable: none is set.
+        InputError: this is none.
+    """
+    right = "a region as eu-west-1 would be right"
+    if region is None:
+        raise StoreUnavailable(f"{endpoint}: no region is set; AWS_REGION with {right}")
+    names = [name for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if os.environ.get(name)]
+    where = "region" if endpoint.region else (*names, "the profile's region")[0]
+    known = _REGION if endpoint.url is None else _LABEL
+    if not known.fullmatch(region):
+        raise InputError(f"{where} is {region[:80]!r}: {right}")
 
 
 def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
@@ -138,9 +168,9 @@ def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
         settings["http_session_cls"] = faults.transport
     if endpoint.access_key is None:
         region = endpoint.region or os.environ.get("AWS_REGION")  # as newer AWS programs read it
-        session = aioboto3.Session(region_name=region)
-        if session.region_name is None and endpoint.url is not None:
-            session = aioboto3.Session(region_name=LOCAL_REGION)  # the URL says where it is
+        session = aioboto3.Session(botocore_session=_usual_session(), region_name=region or None)
+        if session.region_name is None and endpoint.url is not None:  # the URL says where it is
+            session = aioboto3.Session(botocore_session=_usual_session(), region_name=LOCAL_REGION)
         return session, AioConfig(**settings)
     assert endpoint.secret_key is not None, "an access key has a secret"
     return _detached_session(endpoint.region), AioConfig(**settings, proxies={})

@@ -21,7 +21,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ctxasr.app import AWS, App, Models, Settings, aws, local
+from ctxasr.app import App, Models, Settings, aws, local
 from ctxasr.errors import InputError
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant, Tokens
@@ -32,6 +32,7 @@ from ctxasr.gateway.http.logs import Logged, log, to_stderr
 from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
 from ctxasr.gateway.wyoming_server import WyomingServer
+from ctxasr.settings import AWS
 from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
 
 BACKLOG: Final = 128

@@ -1,0 +1,14 @@
+"""What is a URL here: one rule for settings and for clients."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def is_url(text: str) -> bool:
+    """Whether it is a URL of HTTP with a host."""
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is none
+        return False
