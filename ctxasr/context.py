@@ -21,6 +21,7 @@ from safetensors.numpy import load, save
 from ctxasr.bias import named_by, phrases_of
 from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
+    CAPTION_PREFIX,
     KIND_CHARS_MAX,
     ConsistentStatus,
     Entity,
@@ -29,6 +30,7 @@ from ctxasr.events import (
     PayloadKind,
     Recognize,
     TurnText,
+    short_hash,
 )
 from ctxasr.followups import own_refs, read_asking
 from ctxasr.hypotheses import Phrase
@@ -187,9 +189,18 @@ async def _read(
 
     As many lie there as recorders were let write, also those of a version with other limits.
     """
+    at_ms = {short_hash(event): mark.at_ms for event, mark in status.marks.items()}
     refs = sorted(
         (ref for ref in own_refs(status) if ref.kind is not PayloadKind.CONTEXT),
-        key=lambda ref: (ref.kind.from_service, ref),
+        # Replies as they were said; other kinds by their numbers, which say nothing.
+        key=lambda ref: (
+            ref.kind.from_service,
+            ref.kind,
+            at_ms.get(ref.number.removeprefix(CAPTION_PREFIX), 0)
+            if ref.kind is PayloadKind.REPLY
+            else 0,
+            ref,
+        ),
     )
     found: list[Payload] = []
     left_bytes = TRIGGER_BYTES_MAX
@@ -315,12 +326,16 @@ async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbeddi
 
 
 def to_turn_text(payloads: list[Payload]) -> TurnText:
-    """Sort decrypted payloads by what they are; the first utterance and reply count.
+    """Sort decrypted payloads by what they are; the first utterance counts.
+
+    A turn may speak more than once: its replies are one text, in the order of `payloads`. Captions
+    stand in for them where there are none.
 
     Names past CONTEXT_PHRASES_MAX are left out here already: working on thousands of them would
     hold up the event loop. A name that comes again takes no place.
     """
     texts: dict[PayloadKind, list[str]] = {}
+    captions: list[str] = []
     named: dict[tuple[str, str], str] = {}
     for payload in payloads:
         if payload.ref.kind is PayloadKind.ENTITIES:
@@ -328,12 +343,14 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
             ids = payload.ids or ("",) * len(payload.texts)
             for text, known_as in zip(payload.texts, ids, strict=True):
                 named.setdefault((label, text), known_as)
+        elif payload.ref.number.startswith(CAPTION_PREFIX):
+            captions += payload.texts
         else:
             texts.setdefault(payload.ref.kind, []).extend(payload.texts)
     screen = dict.fromkeys(texts.get(PayloadKind.SCREEN, []))
     return TurnText(
         utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
-        reply=next(iter(texts.get(PayloadKind.REPLY, [])), ""),
+        reply=" ".join(dict.fromkeys(texts.get(PayloadKind.REPLY, captions))),
         entities=tuple(
             Entity(kind, text, known_as)
             for (kind, text), known_as in islice(named.items(), CONTEXT_PHRASES_MAX)

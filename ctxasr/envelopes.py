@@ -235,11 +235,15 @@ class Utterance(Body):
 
 
 class Reply(Body):
-    """The assistant's reply; `duration_in_milliseconds` where the audio is already made."""
+    """The assistant's reply; `duration_in_milliseconds` where the audio is already made.
+
+    `token` is that of the Speak that says it; without one, the last reply is the last Speak's.
+    """
 
     full_name: ClassVar[str] = "ContextText.Reply"
     text: str
     duration_in_milliseconds: Count | None = None
+    token: Token | None = None
 
 
 class Value(Wire):

@@ -9,6 +9,7 @@ their names can be had from here as well.
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -67,7 +68,7 @@ __all__ = [
     "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
     "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
     "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "read_envelope",
-    "short_hash", "to_count", "to_event", "token_of",
+    "short_hash", "speech_of", "to_count", "to_event", "token_of",
 ]  # fmt: skip
 
 TEXT_BYTES_MAX: Final = 16_384
@@ -160,6 +161,15 @@ _LINKED: Final = (ExpectSpeech, Recognize)
 """What hands a token on, and what echoes it."""
 
 
+_SPEECH: Final = (Speak, SpeechStarted, SpeechFinished, SpeechInterrupted, Reply)
+
+SPEECH_CHARS: Final = 2
+"""What stands for a speech's token in a mark: of 4,096 values, so that a turn's item stays short.
+
+Two speeches of a turn that share one are taken for one whose token was used again.
+"""
+
+
 class _Content(NamedTuple):
     """What a body holds: perhaps a payload, perhaps a number for its mark."""
 
@@ -214,7 +224,8 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
         expires_at_s = record.received_at // 1000 + payload_ttl_s
         payload = Payload(turn, ref, content.texts, expires_at_s, content.label, content.ids)
     initiator = body.link if isinstance(body, _LINKED) else None
-    echoed = (initiator or "") if isinstance(body, Recognize) else ""
+    spoken = speech_of(body.token) if isinstance(body, _SPEECH) else ""
+    echoed = (initiator or "") if isinstance(body, Recognize) else spoken
     mark = Mark(header.full_name, record.received_at, content.number, echoed)
     return Event(EventKey(turn, header.message_id), record.device, mark, payload, initiator)
 
@@ -246,6 +257,14 @@ def _content(body: Body, announced: int) -> _Content:
         case ElicitSlot():
             return _Content(PayloadKind.SLOT, (body.slot_to_elicit,))
     return _Content()
+
+
+def speech_of(token: str | None) -> str:
+    """Stands for a speech's token in the marks of its events; empty without one."""
+    if not token:
+        return ""
+    digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest)[:SPEECH_CHARS].decode()
 
 
 def short_hash(text: str) -> str:

@@ -105,6 +105,7 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     event, status = await placed(event, status, ports.store, ports.vault, ports.clock, expires_at_s)
     # Once more: a window that was opened between the two may stand on an item without this event.
     ports.windows.note(event)
+    ports.windows.see(status)
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
     match decide(status, event.key.event):
         case Decision.COMPUTE:
@@ -252,7 +253,7 @@ async def _embed_alone(
         ports.telemetry.point("window", status.turn, **facts)
         ref = context_ref(status.turn, ports.process, ports.clock.now_ms())
         try:
-            async with ports.windows.open(status.turn, device, deadline, ports.clock):
+            async with ports.windows.open(status, device, deadline, ports.clock):
                 if ports.embedder is None:
                     settled = await _embed_here(status, key, ref, ports)
                 else:

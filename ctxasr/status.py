@@ -48,7 +48,8 @@ class Mark(NamedTuple):
     """An event as the status table holds it: name, time, and what little belongs to it.
 
     `number` is the announced service payloads of ExpectSpeech, and the duration in ms of Reply or
-    of a Speak with a caption; `token` is what a Recognize echoes of the turn that asked.
+    of a Speak with a caption. `token` is what a Recognize echoes of the turn that asked, and of a
+    speech and its reply a short hash: the same one tells that they belong together.
     """
 
     name: str
@@ -134,6 +135,11 @@ class TurnStatus(NamedTuple):
                 followed = mark.at_ms
         later = earliest is not None and followed is not None and earliest.at_ms > followed
         return None if later else earliest
+
+    def own_marks(self) -> list[Mark]:
+        """Those that are of no later turn under the same id."""
+        followed = min((m.at_ms for m in self.marks.values() if m.name == FOLLOW_UP), default=None)
+        return [m for m in self.marks.values() if followed is None or m.at_ms <= followed]
 
 
 class ConsistentStatus(TurnStatus):

@@ -75,7 +75,7 @@ def is_later(one_ms: Milliseconds, other_ms: Milliseconds) -> bool:
 
 @dataclass(slots=True)
 class Deadline:
-    """An instant that may still move closer, never further: a barge-in shortens the window.
+    """An instant that may still move: a barge-in shortens the window, another speech lengthens it.
 
     `opened_ms` and `at_ms` are instants on one clock.
     """

@@ -3,42 +3,32 @@
 expect-speech ------- embedding ------- end of the reply: TimeoutError
                           ^ barge-in: the end moves here
 
-A barge-in that another process handles does not move the end here; the turn's outcome is then what
-its own process makes of it, and the next utterance looks again.
+What another process handles (a barge-in, the end of the reply, another speech) does not move the
+end here; the turn's outcome is then what its own process makes of it, and the next utterance looks
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from ctxasr.errors import LimitExceeded
-from ctxasr.events import (
-    FOLLOW_UP,
-    ConsistentStatus,
-    Event,
-    ExpectSpeech,
-    Mark,
-    Recognize,
-    Reply,
-    Speak,
-    SpeechFinished,
-    SpeechInterrupted,
-    SpeechStarted,
-    TurnKey,
-)
+from ctxasr.events import ConsistentStatus, Event, ExpectSpeech, Recognize, TurnKey
 from ctxasr.ports import Clock
+from ctxasr.speeches import asking_speech
 from ctxasr.timing import Deadline, compute_window
+from ctxasr.trigger import expects_speech
 
 WINDOWS_MAX: Final = 10_000
 """Compute windows open at once in one process."""
 
 
 _EXPECT, _RECOGNIZE = ExpectSpeech.full_name, Recognize.full_name
-_REPLY, _SPEAK, _STARTED = Reply.full_name, Speak.full_name, SpeechStarted.full_name
-_ENDS: Final = (SpeechFinished.full_name, SpeechInterrupted.full_name)
 
 
 def window_of(status: ConsistentStatus) -> Deadline:
@@ -47,36 +37,38 @@ def window_of(status: ConsistentStatus) -> Deadline:
     Of an item without its expect-speech, which no claim of ours makes: one that is over.
     """
 
-    first: dict[str, Mark] = {}
-    for mark in status.marks.values():
-        known = first.get(mark.name)
-        if known is None or mark.at_ms < known.at_ms:
-            first[mark.name] = mark
-    followed = first.get(FOLLOW_UP)
-    if followed is not None:  # what came later belongs to another turn
-        first = {name: one for name, one in first.items() if one.at_ms <= followed.at_ms}
-    if _EXPECT not in first:
+    expect = status.mark(_EXPECT)
+    if expect is None:
         return Deadline(0.0, 0.0)
-    speak, reply = first.get(_SPEAK), first.get(_REPLY)
-    began, said = first.get(_STARTED) or speak, reply or speak
-    ends = [float(first[name].at_ms) for name in _ENDS if name in first]
+    asking = asking_speech(status, float(expect.at_ms))
     return compute_window(
-        expect_speech_ms=float(first[_EXPECT].at_ms),
-        reply_began_ms=None if began is None else float(began.at_ms),
-        reply_ms=0.0 if said is None else float(said.number or 0),
-        reply_ended_ms=min(ends, default=None),
+        expect_speech_ms=float(expect.at_ms),
+        reply_began_ms=asking.began_ms,
+        reply_ms=asking.reply_ms,
+        reply_ended_ms=asking.ended_ms,
     )
 
 
-class _Window(NamedTuple):
+@dataclass(slots=True)
+class _Window:
     device: str
     deadline: Deadline
     timeout: asyncio.Timeout
     clock: Clock
+    marks: int
+    """Of the item that it stands on: one with fewer of them is older."""
+    barged_in_ms: float = math.inf
+
+    def move(self, at_ms: float) -> None:
+        if at_ms != self.deadline.at_ms:
+            self.deadline.at_ms = at_ms
+            if not self.timeout.expired():
+                left_s = self.clock.timer_s(self.deadline.left_ms(self.clock.now_ms()))
+                self.timeout.reschedule(asyncio.get_running_loop().time() + left_s)
 
 
 class Windows:
-    """What this process embeds right now, so that a barge-in can shorten its compute window."""
+    """What this process embeds right now, so that its compute windows can move."""
 
     def __init__(self) -> None:
         self._open: dict[str, dict[TurnKey, _Window]] = {}
@@ -100,9 +92,9 @@ class Windows:
 
     @asynccontextmanager
     async def open(
-        self, turn: TurnKey, device: str, deadline: Deadline, clock: Clock
+        self, status: ConsistentStatus, device: str, deadline: Deadline, clock: Clock
     ) -> AsyncIterator[None]:
-        """Run the body until the deadline; then TimeoutError.
+        """Run the body until the deadline, which `status` gave; then TimeoutError.
 
         Raises:
             LimitExceeded: WINDOWS_MAX are open.
@@ -111,8 +103,9 @@ class Windows:
             raise LimitExceeded("WINDOWS_MAX", WINDOWS_MAX, self._count + 1)
         left_s = clock.timer_s(deadline.left_ms(clock.now_ms()))
         async with asyncio.timeout(left_s) as timeout:
+            turn = status.turn
             theirs = self._open.setdefault(turn.customer, {})
-            theirs[turn] = _Window(device, deadline, timeout, clock)
+            theirs[turn] = _Window(device, deadline, timeout, clock, len(status.marks))
             self._count += 1
             try:
                 yield
@@ -123,24 +116,26 @@ class Windows:
                     del self._open[turn.customer]
 
     def note(self, event: Event) -> None:
-        """The reply of a turn ended, or its customer speaks again: its window ends there."""
+        """The customer speaks again: the windows of the device's other turns end there."""
         turn = event.key.turn
         theirs = self._open.get(turn.customer)
-        if theirs is None:
+        if theirs is None or event.mark.name != _RECOGNIZE:
             return
-        name = event.mark.name
-        if name in _ENDS:
-            if turn in theirs:
-                _shorten(theirs[turn], event.mark.at_ms)
-        elif name == _RECOGNIZE:
-            for other, window in theirs.items():
-                # A redelivered Recognize of an earlier turn carries its old time: no barge-in.
-                later = event.mark.at_ms > window.deadline.opened_ms
-                if other != turn and window.device == event.device and later:
-                    _shorten(window, event.mark.at_ms)
+        for other, window in theirs.items():
+            # A redelivered Recognize of an earlier turn carries its old time: no barge-in.
+            later = event.mark.at_ms > window.deadline.opened_ms
+            if other != turn and window.device == event.device and later:
+                window.barged_in_ms = min(window.barged_in_ms, event.mark.at_ms)
+                window.move(min(window.deadline.at_ms, window.barged_in_ms))
 
+    def see(self, status: ConsistentStatus) -> None:
+        """A turn's item is known anew: its window ends where that says.
 
-def _shorten(window: _Window, at_ms: float) -> None:
-    if window.deadline.shorten(at_ms) and not window.timeout.expired():
-        left_s = window.clock.timer_s(window.deadline.left_ms(window.clock.now_ms()))
-        window.timeout.reschedule(asyncio.get_running_loop().time() + left_s)
+        It may end sooner, as the reply ended, or later, as another speech was begun before the
+        microphone opens: no event alone can tell which speech it belongs to.
+        """
+        window = self._open.get(status.turn.customer, {}).get(status.turn)
+        if window is None or len(status.marks) < window.marks or not expects_speech(status):
+            return  # none, or an answer that was overtaken
+        window.marks = len(status.marks)
+        window.move(min(window_of(status).at_ms, window.barged_in_ms))

@@ -290,7 +290,7 @@ def completed(interaction: str = "turn-1", **outer: Any) -> Record:
 
 def interrupted(interaction: str = "turn-1", **outer: Any) -> Record:
     name = "SpeechSynthesizer.SpeechInterrupted"
-    return record(name, {"token": "speech"}, interaction=interaction, **outer)
+    return record(name, {"token": f"speech-{interaction}"}, interaction=interaction, **outer)
 
 
 # ---------------------------------------------------------------- what must hold

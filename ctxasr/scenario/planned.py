@@ -38,7 +38,7 @@ from ctxasr.scenario.values import DELAY_MS_MAX, PAYLOAD_TTL_MS_MAX, Duration, W
 from ctxasr.sim.plans.draw import DRIFT_PPM_MAX
 from ctxasr.sim.plans.faults import OF_A_REQUEST, FaultKind
 from ctxasr.sim.plans.plan import NODES, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP, TURN_EVENTS
+from ctxasr.sim.plans.templates import ANSWER, MOMENT_EVENTS, SWEEP, TURN_EVENTS
 from ctxasr.sim.region.nodes import WRONG_MS_MAX
 from ctxasr.sim.region.replicas import FOLLOWERS
 from ctxasr.sim.runs import Setting
@@ -95,7 +95,7 @@ PLACELESS: Final = (
 """Kinds that befall no event."""
 
 _PLACE: Final = r"d(?:0|[1-9]\d{0,5})t[1-9]\d{0,3}"
-_EVENTS: Final = (*TURN_EVENTS, ANSWER)
+_EVENTS: Final = (*TURN_EVENTS, *MOMENT_EVENTS, ANSWER)
 
 
 def _event(value: str) -> str:

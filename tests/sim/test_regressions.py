@@ -27,7 +27,7 @@ from ctxasr.sim.judging.watch import Violation
 from ctxasr.sim.plans.draw import PROFILES, Shape, draw
 from ctxasr.sim.plans.faults import OF_A_REQUEST, Fault, FaultKind
 from ctxasr.sim.plans.plan import Delivery, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP, TURN_EVENTS
+from ctxasr.sim.plans.templates import ANSWER, MOMENT_EVENTS, SWEEP, TURN_EVENTS
 from ctxasr.sim.region.latency import Latencies
 from ctxasr.sim.region.requests import Place
 from ctxasr.sim.runs import Setting
@@ -92,7 +92,8 @@ def test_a_drawn_plan_is_read_as_it_was_written(
 
 
 numbers = st.floats(0, 1e9) | st.integers(0, 10**6)
-events = st.sampled_from([*TURN_EVENTS, ANSWER]).map(lambda what: f"d3t12.{what}") | st.just(SWEEP)
+places = st.sampled_from([*TURN_EVENTS, *MOMENT_EVENTS, ANSWER])
+events = places.map("d3t12.{}".format) | st.just(SWEEP)
 deliveries = st.builds(
     Delivery, events, numbers, st.integers(0, 99), st.integers(0, 9), st.integers(0, 16),
     st.integers(0, 16_384),

@@ -23,6 +23,7 @@ from ctxasr.events import (
     Payload,
     PayloadKind,
     PayloadRef,
+    Recognize,
     TurnKey,
 )
 from ctxasr.sim.judging.coverage import Coverage
@@ -128,7 +129,9 @@ def renamed(status: ConsistentStatus) -> ConsistentStatus:
     return status._replace(
         turn=TurnKey(long(status.turn.customer), long(status.turn.interaction)),
         marks={
-            long(event): Mark(mark.name, mark.at_ms, mark.number, mark.token and long(mark.token))
+            long(event): mark._replace(token=long(mark.token))
+            if mark.token and mark.name == Recognize.full_name
+            else mark
             for event, mark in status.marks.items()
         },
         wrapped_key=status.wrapped_key and bytes(WRAPPED_KEY_BYTES),

@@ -35,6 +35,7 @@ ROOMS = {
     "hints": 2,
     "rescore": 2,
     "spelling": 2,
+    "speeches": 2,
     "windows": 2,
     "forget": 2,
     "pipeline": 3,

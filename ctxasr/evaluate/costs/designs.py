@@ -37,6 +37,7 @@ from ctxasr.events import (
     TurnKey,
     Utterance,
     short_hash,
+    speech_of,
 )
 from ctxasr.sim.region.buckets import ID_BYTES, WRAPPED_KEY_BYTES
 from ctxasr.store import schema
@@ -165,7 +166,8 @@ def events_of(shape: Shape, turn: TurnKey, *, asks: bool) -> list[Event]:
             payload = Payload(turn, ref, ("x" * shape.payload_bytes,), shape.expires_at_s, label)
         number = {Reply.full_name: 3_200, ExpectSpeech.full_name: services}.get(name)
         initiator = token_of(turn) if name == ExpectSpeech.full_name else None
-        mark = Mark(name, TURN_MS + index, number)
+        token = speech_of(turn.interaction) if name == Speak.full_name else ""
+        mark = Mark(name, TURN_MS + index, number, token)
         events.append(Event(EventKey(turn, event_id), "device", mark, payload, initiator))
     return events
 

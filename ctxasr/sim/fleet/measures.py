@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from ctxasr.events import Outcome, TurnKey
 from ctxasr.sim.fleet.fine import bin_of
-from ctxasr.sim.plans.templates import ANSWER, TURN_EVENTS
+from ctxasr.sim.plans.templates import ANSWER, MOMENT_EVENTS, TURN_EVENTS
 from ctxasr.sim.region.buckets import RCU_PER_S, WCU_PER_S
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Measures:
                 counts["stored_bytes"] += sum(row.size_bytes for row in part.rows.values())
 
 
-_EVENTS: Final = frozenset(TURN_EVENTS)
+_EVENTS: Final = frozenset((*TURN_EVENTS, *MOMENT_EVENTS))
 
 
 def _spread(line: Counter[int], began_s: float, took_us: int) -> None:

@@ -6,7 +6,7 @@ runs with all of them would drown in noise (swarm testing: A. Groce and others, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ DRIFT_PPM_MAX: Final = 200.0
 TTLS_S: Final = (3_600, 60, 12)
 """How long payloads live: mostly the default, sometimes not to the end of a dialogue."""
 
-_TURNS, _FAULTS, _ECHOES = kind("turns"), kind("faults"), kind("echoes")
+_TURNS, _FAULTS, _ECHOES, _MOMENTS = map(kind, ("turns", "faults", "echoes", "moments"))
 
 _OPERATIONS: Final = {
     "payload": ("new_key", "open_key", "put", "record", "claim", "get", "put_blob", "settle"),
@@ -84,6 +84,8 @@ class Shape:
     answers: float = 0.9
     echoes_later: float = 0.05
     """Of the dialogues with a turn that echoes the token of a later one."""
+    moments: float = 0.05
+    """Of the turns that speak twice: "One moment.", then the reply."""
 
 
 def draw(seed: int, profile: Profile = PROFILES["all"], shape: Shape | None = None) -> Plan:
@@ -94,10 +96,11 @@ def draw(seed: int, profile: Profile = PROFILES["all"], shape: Shape | None = No
     for customer in range(shape.customers):
         stream = luck.stream(_TURNS, customer)
         own: list[Delivery] = []
-        echoes = luck.stream(_ECHOES, customer)
+        echoes, moments = luck.stream(_ECHOES, customer), luck.stream(_MOMENTS, customer)
         for dialogue in range(shape.dialogues):
             one_dialogue = _dialogue(stream, shape, customer, dialogue)
             own += _echoing(echoes, shape, one_dialogue)
+            own += _moments(moments, shape, one_dialogue)
         deliveries += own
         stream = luck.stream(_FAULTS, customer)
         for one in profile.kinds:
@@ -142,6 +145,28 @@ def _dialogue(stream: Stream, shape: Shape, customer: int, dialogue: int) -> lis
         late_ms = _between(stream, 0, 20_000)
         found.append(Delivery(SWEEP, event.at_ms + late_ms, customer, int(stream.next() * NODES)))
     return found
+
+
+def _moments(stream: Stream, shape: Shape, found: list[Delivery]) -> Iterator[Delivery]:
+    """What some turns say before their reply; it may end after their expect-speech."""
+    at_ms = {one.event: one.at_ms for one in found}
+    for reply in found:
+        turn, _, what = reply.event.partition(".")
+        if what != "reply" or stream.next() >= shape.moments:
+            continue
+        heard_ms = at_ms[f"{turn}.utterance"]
+        began_ms = heard_ms + _between(stream, 0, 40)
+        ended_ms = reply.at_ms + _between(stream, -20, 200)
+        for name, instant_ms, number, share in (
+            ("moment", heard_ms, 0, 1.0),
+            ("moment_reply", heard_ms, ended_ms - began_ms, 0.5),
+            ("moment_started", began_ms, 0, 0.5),
+            ("moment_finished", ended_ms, 0, 0.9),
+        ):
+            if stream.next() < share:
+                node = int(stream.next() * NODES)
+                event = f"{turn}.{name}"
+                yield Delivery(event, instant_ms, reply.customer, node, max(0, int(number)))
 
 
 def _echoing(stream: Stream, shape: Shape, found: list[Delivery]) -> list[Delivery]:

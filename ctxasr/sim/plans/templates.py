@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
-from ctxasr.events import Envelope, PayloadKind, Record
+from ctxasr.events import Envelope, PayloadKind, Record, speech_of
 from ctxasr.sim.plans.plan import START_MS
 
 MARK: Final = "zq"
@@ -20,6 +20,9 @@ TURN_EVENTS: Final = (
     "finished", "interrupted", "completed",
 )  # fmt: skip
 """What may happen in a turn, in the usual order."""
+
+MOMENT_EVENTS: Final = ("moment", "moment_reply", "moment_started", "moment_finished")
+"""A speech before the reply, between utterance and speak: "One moment."."""
 
 ANSWER: Final = "answer"
 """A line of a plan that is no event of the tables: the customer speaks, and a text comes of it."""
@@ -32,6 +35,10 @@ _NAMES: Final = {
     "utterance": "ContextText.Utterance",
     "entities": "ContextText.Entities",
     "screen": "ContextText.ScreenList",
+    "moment": "SpeechSynthesizer.Speak",
+    "moment_reply": "ContextText.Reply",
+    "moment_started": "SpeechSynthesizer.SpeechStarted",
+    "moment_finished": "SpeechSynthesizer.SpeechFinished",
     "speak": "SpeechSynthesizer.Speak",
     "reply": "ContextText.Reply",
     "expect": "SpeechRecognizer.ExpectSpeech",
@@ -40,7 +47,10 @@ _NAMES: Final = {
     "interrupted": "SpeechSynthesizer.SpeechInterrupted",
     "completed": "InteractionModel.RequestProcessingCompleted",
 }
-_FROM_CLIENT: Final = {"recognize", "started", "finished", "interrupted"}
+_FROM_CLIENT: Final = {
+    "recognize", "moment_started", "moment_finished", "started", "finished", "interrupted",
+}  # fmt: skip
+_WITH_NUMBER: Final = ("expect", "reply", "moment_reply")
 
 
 TEMPLATES_MAX: Final = 4_096
@@ -85,7 +95,7 @@ def place_of(event: str) -> Place:
     """
     interaction, _, what = event.partition(".")
     dialogue, _, turn = interaction[1:].partition("t")
-    if what not in (*TURN_EVENTS, ANSWER):
+    if what not in (*TURN_EVENTS, *MOMENT_EVENTS, ANSWER):
         raise ValueError(f"{event!r} is no event; d0t1.reply is one")
     return Place(int(dialogue), int(turn), what)
 
@@ -110,12 +120,16 @@ def template(event: str, number: int) -> Template:
     follow_up = {"type": "FOLLOW_UP", "payload": {"token": before} if before else {}}
     asking = {"type": "FOLLOW_UP", "payload": {"token": token_of_turn(dialogue, turn)}}
     speech = {"token": f"speech-{place.interaction}"}
+    moment = {"token": f"moment-{place.interaction}"}
     names = names_of(dialogue, turn)
     payload: dict[str, dict[str, Any]] = {
         "recognize": {"initiator": follow_up},
         "utterance": {"text": f"{said}u"},
         "entities": {"kind": "contact", "values": list(names)},
         "screen": {"items": [f"{said}c"]},
+        "moment": {"url": "cid:1", "format": "AUDIO_MPEG", **moment},
+        "moment_reply": {"text": f"{said}m", "durationInMilliseconds": number, **moment},
+        "moment_started": moment, "moment_finished": moment,
         "speak": {"url": "cid:1", "format": "AUDIO_MPEG", **speech},
         "reply": {"text": f"{said}r", "durationInMilliseconds": number},
         "expect": {"timeoutInMilliseconds": 8_000, "initiator": asking},
@@ -133,6 +147,7 @@ def template(event: str, number: int) -> Template:
         "entities": (PayloadKind.ENTITIES, names),
         "screen": (PayloadKind.SCREEN, (f"{said}c",)),
         "reply": (PayloadKind.REPLY, (f"{said}r",)),
+        "moment_reply": (PayloadKind.REPLY, (f"{said}m",)),
     }
     kind, texts = kinds.get(what, (None, ()))
     return Template(
@@ -141,8 +156,8 @@ def template(event: str, number: int) -> Template:
         place.interaction,
         Envelope.model_validate(message),
         number if what == "expect" else 0,
-        number if what in ("expect", "reply") else None,
-        before if what == "recognize" else "",
+        number if what in _WITH_NUMBER else None,
+        before if what == "recognize" else speech_of(payload[what].get("token")),
         kind,
         texts,
     )

@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from ctxasr.events import ConsistentStatus, Mark, PayloadKind
+from ctxasr.events import ConsistentStatus, Mark, PayloadKind, Recognize
 
 WCU_PER_S: Final = 1_000.0
 RCU_PER_S: Final = 3_000.0
@@ -73,7 +73,10 @@ def event_bytes(mark: Mark) -> int:
         size += 1 + len(str(mark.number))
     elif mark.token:
         size += 2
-    return size + 1 + ID_BYTES if mark.token else size
+    if not mark.token:
+        return size
+    # The token of another turn is as long as its name; of a speech, a hash is noted.
+    return size + 1 + (ID_BYTES if mark.name == Recognize.full_name else len(mark.token))
 
 
 @cache

@@ -75,13 +75,31 @@ def window_ends(
     """The end of the compute window, as the claimed item tells it."""
     began = np.where(speak.at <= claimed.at, happenings.speak, happenings.expect)
     began = np.where(started.at <= claimed.at, happenings.started, began)
-    until = began + happenings.reply_ms
-    seen = ended.at <= claimed.at
-    return np.where(seen, np.minimum(until, happenings.ended), until)
+    # A reply that ended before the expect-speech is not the one that the microphone waits for.
+    seen, over = ended.at <= claimed.at, happenings.ended < happenings.expect
+    until = np.where(seen & over, happenings.expect, began) + happenings.reply_ms
+    return np.where(seen & ~over, np.minimum(until, happenings.ended), until)
+
+
+def seen_meanwhile(
+    until: Times, happenings: Happenings, claimed: Claim, started: Recorded, ended: Recorded
+) -> Times:
+    """... where the claim's node has recorded what it did not show yet."""
+
+    def seen(one: Recorded) -> Mask:
+        after = (one.answered >= claimed.answered) & (one.answered < until)
+        noted: Mask = after & (one.node == claimed.node)
+        return noted
+
+    begins = seen(started) & (ended.at > claimed.at)
+    until = np.where(begins, happenings.started + happenings.reply_ms, until)
+    over = happenings.ended < happenings.expect
+    until = np.where(seen(ended) & over, happenings.expect + happenings.reply_ms, until)
+    return np.where(seen(ended) & ~over, np.minimum(until, ended.answered), until)
 
 
 def shortened(until: Times, claimed: Claim, begins: Times, recorded: Recorded) -> Times:
-    """... where the claim's node handles an event that ends it: on arrival, or once recorded."""
+    """... where the claim's node hears the customer speak again: on arrival, or once recorded."""
     noted = np.where(begins >= claimed.answered, begins, recorded.answered)
     notes = (recorded.node == claimed.node) & (recorded.answered >= claimed.answered)
     return np.where(notes, np.minimum(until, noted), until)

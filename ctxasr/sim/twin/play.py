@@ -26,7 +26,7 @@ from ctxasr.sim.twin.answering import Asked, answer
 from ctxasr.sim.twin.claiming import claim, wait_for_the_owner
 from ctxasr.sim.twin.counts import Tally, Twin
 from ctxasr.sim.twin.dice import NODES_MAX, Dice, Mask, Spread, Times
-from ctxasr.sim.twin.embedding import Before, embed, shortened, window_ends
+from ctxasr.sim.twin.embedding import Before, embed, seen_meanwhile, shortened, window_ends
 from ctxasr.sim.twin.happenings import Happenings, Happens
 from ctxasr.sim.twin.recording import Closing, Payloads, Recorded, close, record_payloads
 from ctxasr.sim.twin.sizes import Settling, larger_writes
@@ -187,7 +187,7 @@ class _Region:
             asks.payloads, asks.expect, asks.events, asks.closed_at, spread, dice, tally
         )
         known = window_ends(happenings, claimed, speak, started, ended)
-        until = shortened(known, claimed, happenings.ended, ended)
+        until = seen_meanwhile(known, happenings, claimed, started, ended)
         # The next recognise ends the window only if it comes after the window's begin.
         never = np.float32(np.inf)
         follows = np.where(happenings.next > happenings.expect, happenings.next, never)
