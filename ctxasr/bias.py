@@ -9,7 +9,7 @@ The weights are log probabilities over all phrases and 'none of these', from the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
-from ctxasr.words import Word, normalise, words_in
+from ctxasr.words import Word, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
@@ -79,12 +79,13 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     """What a turn names, whole names before parts, each text once, most telling signal first."""
     named = named_by(turn)
     seen: set[str] = set()
-    yield from _once(named, seen)
+    words = [words_in(phrase.text) for phrase in named]
+    yield from _once(zip(words, named, strict=True), seen)
     counts = _word_counts(seen)
     parts = (
-        Phrase(phrase.text[part[0].start : part[-1].end], phrase.signal, phrase.kind, id=phrase.id)
-        for phrase in named
-        for part in parts_of(words_in(phrase.text), counts)
+        (part, replace(phrase, text=phrase.text[part[0].start : part[-1].end]))
+        for of_name, phrase in zip(words, named, strict=True)
+        for part in parts_of(of_name, counts)
     )
     yield from _once(parts, seen)
 
@@ -168,10 +169,10 @@ def _name(run: list[str]) -> Iterator[str]:
         yield name
 
 
-def _once(phrases: Iterator[Phrase] | list[Phrase], seen: set[str]) -> Iterator[Phrase]:
+def _once(phrases: Iterable[tuple[Sequence[Word], Phrase]], seen: set[str]) -> Iterator[Phrase]:
     """With texts as they are compared, and their spelling beside."""
-    for phrase in phrases:
-        text = normalise(phrase.text)
+    for words, phrase in phrases:
+        text = " ".join(word.text for word in words)
         if text and text not in seen and max(len(text), len(phrase.text)) <= PHRASE_CHARS_MAX:
             seen.add(text)
             written = "" if phrase.text == text else phrase.text
@@ -180,6 +181,8 @@ def _once(phrases: Iterator[Phrase] | list[Phrase], seen: set[str]) -> Iterator[
 
 def _on_one_line(text: str) -> str:
     """Single blanks, no control characters, no halves of surrogate pairs."""
+    if text.isprintable():
+        return " ".join(text.split())
     whole = text.encode("utf-8", "replace").decode()
     seen = (" " if unicodedata.category(char) == "Cc" else char for char in whole)
     return " ".join("".join(seen).split())

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _APOSTROPHES: Final = dict.fromkeys(
@@ -43,6 +44,9 @@ _DENOMINATORS: Final = {
     9: "ninth", 10: "tenth",
 }  # fmt: skip
 _NUMERATORS: Final = {2: "two", 3: "three", 4: "four", 5: "five", 7: "seven"}
+CACHE_CHARS_MAX: Final = 2_000
+"""Characters whose kind is remembered: those of a handful of scripts."""
+
 _CURRENCIES: Final = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees"}
 _SIGNS: Final = {"&": "and", "+": "plus", "@": "at", "%": "percent", "°": "degrees", ".": "point"}
 
@@ -53,9 +57,9 @@ _TOKEN: Final = re.compile(
     r"""
       (?P<money> [$€£¥₹]\ ?(?P<whole>\d+(?:,\d{3})*)(?:\.(?P<part>\d+))?
                  (?:\ (?P<scale>thousand|million|billion|trillion))?(?![^\W_]) )
-    | (?P<mixed> (?<=\d[ -])(?P<over>\d)/(?P<under>\d)(?![\d/]) )
+    | (?P<mixed> (?:(?<=\d[ -])\d/\d|(?<![\d/.])(?:1/2|1/3|2/3|1/4|3/4))(?![\d/]) )
     | (?P<vulgar>\u2044 )
-    | (?P<word>  (?:(?<![\d,.])\d{1,3}(?:,\d{3})+(?!,?\d)|[^\W_])(?:'*[^\W_])* )
+    | (?P<word>  (?:(?<![\d,.])\d{1,3}(?:,\d{3})+(?!,?\d)|[^\W_]+)(?:'*[^\W_]+)* )
     | (?P<number>\#\ ?(?=\d) )
     | (?P<sharp> (?<=\b[A-Ga-g])[#♯](?!\w) )
     | (?P<hash>  (?<!\w)\#(?=[^\W_]) )
@@ -67,7 +71,7 @@ _TOKEN: Final = re.compile(
 _PLAIN: Final = re.compile(r"(?:[A-Za-z' ,?!;:\"()-]|\.(?!\w))*")
 """Texts of nothing else need no care: their words are runs of letters."""
 
-_PLAIN_WORD: Final = re.compile(r"[a-z](?:'*[a-z])*")
+_PLAIN_WORD: Final = re.compile(r"[a-z]+(?:'+[a-z]+)*")
 
 _SAID: Final = {"number": "number", "sharp": "sharp", "hash": "hashtag", "dot": "dot"}
 
@@ -102,11 +106,14 @@ def _words(text: str) -> Iterator[Word]:
             yield Word(run[0], text[run.start() : run.end()], run.start(), run.end())
         return
     plain, places = _composed(text)
-    plain = _LETTER_S.sub(lambda found: "s" * len(found[0]), plain)
+    if "$" in plain:
+        plain = _LETTER_S.sub(lambda found: "s" * len(found[0]), plain)
     shape = plain if plain.isascii() else "".join(map(_shape, plain))
     for found in _TOKEN.finditer(shape):
         kind, cased = found.lastgroup, plain[found.start() : found.end()]
-        start, end = places[found.start()][0], places[found.end() - 1][1]
+        start, end = found.span()
+        if places is not None:
+            start, end = places[start][0], places[end - 1][1]
         if kind == "word":
             cased = cased.replace(",", "")
             yield Word(_lower(cased), cased, start, end)
@@ -124,10 +131,9 @@ def _said(found: re.Match[str], cased: str, plain: str) -> list[str]:
         return [_SIGNS[cased.strip()[0]]]
     if kind in _SAID:
         return [_SAID[kind]]
-    if kind == "mixed":
-        return _fraction(int(found["over"]), int(found["under"]), after_number=True)
-    over, _, under = unicodedata.normalize("NFKC", cased).partition(_FRACTION)
-    before = plain[: found.start()].rstrip(" ")[-1:]
+    form = unicodedata.normalize("NFKC", cased).replace("/", _FRACTION)
+    over, _, under = form.partition(_FRACTION)
+    before = plain[: found.start()].rstrip(" -")[-1:]
     return _fraction(int(over or 1), int(under or 1), after_number=before.isdecimal())
 
 
@@ -159,6 +165,7 @@ def _lower(word: str) -> str:
     return lowered.replace("i\u0307", "i").replace("\u03c2", "\u03c3")
 
 
+@lru_cache(CACHE_CHARS_MAX)
 def _shape(char: str) -> str:
     """A mark counts as a letter, and a vulgar fraction as a sign."""
     if unicodedata.category(char)[0] == "M":
@@ -166,10 +173,13 @@ def _shape(char: str) -> str:
     return _FRACTION if _is_vulgar(char) else char
 
 
-def _composed(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text in composed form, and for each of its characters where it stands in `text`."""
+def _composed(text: str) -> tuple[str, list[tuple[int, int]] | None]:
+    """The text in composed form, and for each of its characters where it stands in `text`.
+
+    None stands for the same places.
+    """
     if text.isascii():
-        return text.replace("`", "'"), [(i, i + 1) for i in range(len(text))]
+        return text.replace("`", "'"), None
     out: list[str] = []
     places: list[tuple[int, int]] = []
     text = _CATALAN.sub("\u00ad", text.translate(_PUT_RIGHT))
@@ -189,7 +199,7 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
     for i, char in enumerate(text):
         if not char.isascii() and _is_unseen(char):
             continue
-        if cluster and not _belongs(cluster, char):
+        if cluster and (char.isascii() or not _belongs(cluster, char)):
             yield cluster, start, end
             cluster = ""
         if not cluster:
@@ -200,14 +210,13 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _belongs(cluster: str, char: str) -> bool:
-    if char.isascii():
-        return False
     if unicodedata.category(char)[0] == "M":
         return True
     apart = unicodedata.normalize("NFKC", cluster) + unicodedata.normalize("NFKC", char)
     return unicodedata.normalize("NFKC", cluster + char) != apart
 
 
+@lru_cache(CACHE_CHARS_MAX)
 def _is_unseen(char: str) -> bool:
     kind = unicodedata.category(char)
     selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"

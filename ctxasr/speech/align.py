@@ -2,7 +2,8 @@
 
 Three steps, from cheap and many to dear and few:
 
-1. word for word: the phrase graph walks every hypothesis; what it finds costs nothing;
+1. word for word, as written and as said: the phrase graph walks every hypothesis; what it finds
+   costs nothing ("rocky four" is "Rocky IV");
 2. by sound: every pronunciation of every phrase against every stretch of whole words, with and
    without the small words beside it: of "the hour" the "the" may be part of the name;
 3. the best of these, written out as whole texts, against the phones that a phone loop heard.
@@ -14,19 +15,22 @@ the vocabulary made of B AW ER, and the loop still holds the B.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from ctxasr.hypotheses import WORDS_MAX, Recognition
+from ctxasr.hypotheses import WORDS_MAX, Hypothesis, Recognition
 from ctxasr.ports import Match
+from ctxasr.speech.numbers import NUMBER_WORDS
 from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, skip_costs, spans
-from ctxasr.speech.phrase_graph import PhraseGraph
-from ctxasr.words import normalise
+from ctxasr.speech.phrase_graph import Found, PhraseGraph
+from ctxasr.speech.readings import Reading, Sounds
+from ctxasr.words import Word, normalise
 
 T = TypeVar("T")
 
@@ -34,7 +38,13 @@ HYPOTHESES_MAX: Final = 8
 """Depth of the n-best list that is searched: gains vanish past eight."""
 
 VARIANTS_MAX: Final = 2
-"""Pronunciations of a phrase that are tried."""
+"""Pronunciations of a phrase that are tried; each further reading of it adds one."""
+
+PHRASE_PRONUNCIATIONS_MAX: Final = 5
+"""Pronunciations that are tried, whatever the number of readings."""
+
+PHRASE_PHONES_MIN: Final = 2
+"""A name of one phone ("A", "Eau") is heard everywhere, and so never sought."""
 
 SMALL_WORD_PHONES: Final = 3
 """A word of up to so many phones beside a stretch may be a misheard piece of the phrase."""
@@ -52,12 +62,28 @@ RANK_COST: Final = 0.15
 """Phones that one place in the n-best list costs when the best matches are picked."""
 
 
+_SMALL: Final = frozenset(("the", "and", "a"))
+
+
 class Pronunciations(Protocol):
     """What `speech.pronounce.Pronouncer` offers."""
 
-    def phones(self, word: str) -> tuple[tuple[str, ...], ...]: ...
+    def sounds_of(self, text: str) -> Sounds: ...
 
-    def phrase_phones(self, text: str) -> tuple[tuple[str, ...], ...]: ...
+    def readings(self, text: str, words: Sequence[Word]) -> list[tuple[Reading, ...]]: ...
+
+    def first_phones(self, reading: Reading) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """A phrase as words and as phones."""
+
+    words: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    variants: list[Ints]
+    numbered: tuple[tuple[list[str], list[str]], ...]
+    """Of each reading that holds a number the other words, and the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +91,8 @@ class _Spoken:
     """A hypothesis as phones: `bounds[i]` is where word i begins, the last where all ends."""
 
     words: tuple[str, ...]
+    said: tuple[Reading, ...]
+    """How each word is read."""
     phones: Ints
     bounds: Ints
     skips: tuple[float, ...]
@@ -81,6 +109,29 @@ class _Spoken:
             found.append((start, end + 1, self.skips[end]))
         return [wide for wide in found if wide[2] < np.inf]
 
+    def walked_by(self, graph: PhraseGraph) -> Iterator[Found]:
+        """The phrases that stand in it as it is written, as it is said, and before an "'s"."""
+        yield from graph.walk(self.words)
+        said = [word.lower() for reading in self.said for word in reading]
+        ends = list(accumulate(len(reading) for reading in self.said))
+        starts = {end - len(self.said[i]): i for i, end in enumerate(ends) if self.said[i]}
+        stops = {end: i + 1 for i, end in enumerate(ends)}
+        ways = [said, [word.removesuffix("'s") for word in said]]
+        for way in ways if ways[0] != ways[1] else ways[:1]:
+            for hit in graph.walk(way):
+                if hit.start in starts and hit.end in stops:
+                    yield Found(hit.phrase, starts[hit.start], stops[hit.end])
+
+    def has_another_number(self, start: int, end: int, phrase: _Sought) -> bool:
+        """Whether words `start` to `end` say the phrase but with another number, or with none.
+
+        Numbers are everyday words: "episode five" is no misheard "episode four".
+        """
+        if not phrase.numbered:
+            return False
+        rest, numbers = _parted(word for reading in self.said[start:end] for word in reading)
+        return any(others == rest and said != numbers for others, said in phrase.numbered)
+
 
 class SoundAligner:
     """The PhraseAligner by pronunciations; works in a thread of its own, off the event loop."""
@@ -89,10 +140,10 @@ class SoundAligner:
         self._pronunciations = pronunciations
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="align")
 
-    async def prepare(self, phrases: Sequence[str]) -> None:
+    async def prepare(self, phrases: Sequence[str]) -> int:
         # One job a phrase: nobody's utterance waits for another customer's list of names.
-        for phrase in phrases:
-            await self._run(partial(self._pronunciations.phrase_phones, phrase))
+        sounds = [await self._run(partial(self._pronunciations.sounds_of, one)) for one in phrases]
+        return sum(not one.phones for one in sounds)
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""
@@ -103,10 +154,10 @@ class SoundAligner:
 
     def align_now(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """`align`, for synchronous callers."""
-        spoken = [self._speak(h.words[:WORDS_MAX]) for h in recognition.hypotheses[:HYPOTHESES_MAX]]
-        variants = [self._variants(phrase) for phrase in phrases]
-        found = self._by_word(spoken, phrases, variants)
-        for match, variant in self._by_sound(spoken, variants):
+        spoken = [self._speak(heard) for heard in recognition.hypotheses[:HYPOTHESES_MAX]]
+        sought = [self._seek(phrase) for phrase in phrases]
+        found = self._by_word(spoken, sought)
+        for match, variant in self._by_sound(spoken, sought):
             place = (match.hypothesis, match.start, match.end, match.phrase)
             if place not in found or match.cost < found[place][0].cost:
                 found[place] = match, variant
@@ -117,22 +168,25 @@ class SoundAligner:
         return _with_gain(best, spoken, heard)
 
     def _by_word(
-        self, spoken: list[_Spoken], phrases: Sequence[str], variants: list[list[Ints]]
+        self, spoken: list[_Spoken], sought: list[_Sought]
     ) -> dict[tuple[int, int, int, int], tuple[Match, Ints]]:
-        graph = PhraseGraph([normalise(phrase) for phrase in phrases])
+        graph = PhraseGraph(
+            (number, path)
+            for number, phrase in enumerate(sought)
+            for path in dict.fromkeys((phrase.words, *phrase.readings))
+        )
         found = {}
         for h, hypothesis in enumerate(spoken):
-            for hit in graph.walk(hypothesis.words):
+            for hit in hypothesis.walked_by(graph):
                 said = hypothesis.phones[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
-                length = len(variants[hit.phrase][0]) if variants[hit.phrase] else len(said)
+                variants = sought[hit.phrase].variants
+                length = len(variants[0]) if variants else len(said)
                 match = Match(h, hit.start, hit.end, hit.phrase, 0.0, length, None, exact=True)
                 found[h, hit.start, hit.end, hit.phrase] = match, said
         return found
 
-    def _by_sound(
-        self, spoken: list[_Spoken], variants: list[list[Ints]]
-    ) -> list[tuple[Match, Ints]]:
-        rows = [(phrase, phones) for phrase, several in enumerate(variants) for phones in several]
+    def _by_sound(self, spoken: list[_Spoken], sought: list[_Sought]) -> list[tuple[Match, Ints]]:
+        rows = [(number, phones) for number, one in enumerate(sought) for phones in one.variants]
         if not rows:
             return []
         table, lengths = pad([phones for _, phones in rows])
@@ -150,13 +204,17 @@ class SoundAligner:
                 begin, end = first[int(begins[row, stop])], first[int(stops[stop])]
                 cost = float(costs[row, stop])
                 for start, past, more in hypothesis.widened(begin, end):
+                    if hypothesis.has_another_number(start, past, sought[phrase]):
+                        continue
                     match = Match(h, start, past, phrase, cost + more, len(phones), None)
                     found.append((match, phones))
         return found
 
-    def _speak(self, words: tuple[str, ...]) -> _Spoken:
-        """The first pronunciation of every word; a word without any is silent."""
-        sounds = [encode((self._pronunciations.phones(word) or ((),))[0]) for word in words]
+    def _speak(self, heard: Hypothesis) -> _Spoken:
+        """The first reading and pronunciation of every word; a word without any is silent."""
+        places = heard.places[:WORDS_MAX]
+        said = tuple(ways[0] for ways in self._pronunciations.readings(heard.text, places))
+        sounds = [encode(self._pronunciations.first_phones(reading)) for reading in said]
         bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
         costs = skip_costs()
         small = [
@@ -166,11 +224,28 @@ class SoundAligner:
             for sound in sounds
         ]
         joined = np.concatenate([*sounds, np.zeros(0, np.int64)])
-        return _Spoken(words, joined, bounds, tuple(small))
+        words = tuple(place.text for place in places)
+        return _Spoken(words, said, joined, bounds, tuple(small))
 
-    def _variants(self, phrase: str) -> list[Ints]:
-        several = self._pronunciations.phrase_phones(phrase)[:VARIANTS_MAX]
-        return [phones for phones in (encode(v[:PHONES_MAX]) for v in several) if len(phones)]
+    def _seek(self, phrase: str) -> _Sought:
+        sounds = self._pronunciations.sounds_of(phrase)
+        tried = min(PHRASE_PRONUNCIATIONS_MAX, VARIANTS_MAX + len(sounds.readings) - 1)
+        variants = [encode(phones[:PHONES_MAX]) for phones in sounds.phones[:tried]]
+        heard = [phones for phones in variants if len(phones) >= PHRASE_PHONES_MIN]
+        if variants and not heard:
+            return _Sought((), (), [], ())
+        readings = tuple(tuple(map(str.lower, reading)) for reading in sounds.readings)
+        numbered = tuple(_parted(one) for one in readings if not NUMBER_WORDS.isdisjoint(one))
+        return _Sought(tuple(normalise(phrase).split()), readings, heard, numbered)
+
+
+def _parted(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The words without numbers and small words, and the numbers."""
+    said = [word.lower() for word in words]
+    return (
+        [word for word in said if word not in NUMBER_WORDS and word not in _SMALL],
+        [word for word in said if word in NUMBER_WORDS],
+    )
 
 
 def _rank(match: Match) -> float:

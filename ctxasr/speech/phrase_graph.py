@@ -1,33 +1,32 @@
 """A phrase graph: which biasing phrases stand, word for word, in a hypothesis.
 
-Each phrase is a path of words from the root. A hypothesis walks the graph once. Where its next
-word leaves a path, what was begun is cancelled, and the walk goes on from the longest suffix that
-still is the beginning of a phrase; only phrases walked to their end are found. What a found phrase
-is worth, the rescorer's log-linear model says: here it becomes a match of cost 0.
+Each phrase is one path of words from the root, or several where it is said in several ways. From
+every word of a hypothesis the graph is walked as far as the words lead, and each end of a phrase on
+the way is a find. Of finds that overlap the longest stays. What a found phrase is worth, the
+rescorer's log-linear model says: here it becomes a match of cost 0.
 
     phrases            meg bauer, bauer
     call meg bauer     begun at "meg", ended at "bauer": found, and "bauer" inside it is not
-    call meg jones     begun at "meg", cancelled at "jones": nothing
-    bauer meg          "bauer" found; "meg" begun, unfinished, cancelled at the end
+    call meg jones     begun at "meg", left at "jones": nothing
+    bauer meg          "bauer" found; "meg" begun and unfinished
 
-Source: A. Aho and M. Corasick, "Efficient string matching", CACM 1975; as a decoding graph with
-cancellation, the contextual biasing of D. Zhao and others, "Shallow-fusion end-to-end contextual
-biasing", Interspeech 2019.
+Building takes one step for each word of the phrases. Walking takes, for each word of a hypothesis,
+at most as many steps as the longest phrase has words.
+
+Source: as a decoding graph, the contextual biasing of D. Zhao and others, "Shallow-fusion
+end-to-end contextual biasing", Interspeech 2019.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class _State:
-    length: int = 0
     phrase: int | None = None
     next: dict[str, int] = field(default_factory=dict)
-    fail: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,51 +39,45 @@ class Found:
 
 
 class PhraseGraph:
-    """Built once for a list of phrases; building and walking are linear in words."""
+    """Built once for a list of phrases; `paths` are (phrase number, its words)."""
 
-    def __init__(self, phrases: Sequence[str]):
+    def __init__(self, paths: Iterable[tuple[int, Sequence[str]]]):
         self._states = [_State()]
-        for number, phrase in enumerate(phrases):
-            self._add(number, phrase.split())
-        self._link()
+        for number, words in paths:
+            self._add(number, words)
+
+    def __len__(self) -> int:
+        """Its states, the root among them: at most one more than the phrases have words."""
+        return len(self._states)
 
     def walk(self, words: Sequence[str]) -> list[Found]:
         """The longest phrases that stand in `words`, without overlaps, in order."""
-        found: list[Found] = []
-        at = 0
-        for position, word in enumerate(words):
-            at = self._step(at, word)
-            ending = at
-            while ending:  # suffixes of the path may be phrases too
-                state = self._states[ending]
-                if state.phrase is not None:
-                    found.append(Found(state.phrase, position + 1 - state.length, position + 1))
-                ending = state.fail
+        found = [hit for start in range(len(words)) for hit in self._from(words, start)]
+        taken = [False] * len(words)
         kept: list[Found] = []
-        for match in sorted(found, key=lambda m: (m.start - m.end, m.start)):
-            if all(match.end <= other.start or other.end <= match.start for other in kept):
-                kept.append(match)
-        return sorted(kept, key=lambda match: match.start)
+        for hit in sorted(found, key=lambda hit: (hit.start - hit.end, hit.start)):
+            # What is taken is at least as long, so it covers an end of whatever it overlaps.
+            if not taken[hit.start] and not taken[hit.end - 1]:
+                taken[hit.start : hit.end] = [True] * (hit.end - hit.start)
+                kept.append(hit)
+        return sorted(kept, key=lambda hit: hit.start)
 
-    def _step(self, at: int, word: str) -> int:
-        while at and word not in self._states[at].next:
-            at = self._states[at].fail
-        return self._states[at].next.get(word, 0)
+    def _from(self, words: Sequence[str], start: int) -> Iterable[Found]:
+        state, position = self._states[0], start
+        while position < len(words) and state.next:
+            at = state.next.get(words[position])
+            if at is None:
+                return
+            state, position = self._states[at], position + 1
+            if state.phrase is not None:
+                yield Found(state.phrase, start, position)
 
-    def _add(self, number: int, words: list[str]) -> None:
+    def _add(self, number: int, words: Sequence[str]) -> None:
         at = 0
-        for length, word in enumerate(words, start=1):
+        for word in words:
             if word not in self._states[at].next:
                 self._states[at].next[word] = len(self._states)
-                self._states.append(_State(length))
+                self._states.append(_State())
             at = self._states[at].next[word]
         if words and self._states[at].phrase is None:
             self._states[at].phrase = number
-
-    def _link(self) -> None:
-        queue = deque(self._states[0].next.values())
-        while queue:
-            at = queue.popleft()
-            for word, child in self._states[at].next.items():
-                self._states[child].fail = self._step(self._states[at].fail, word)
-                queue.append(child)

@@ -4,17 +4,18 @@
     "priya's"    ->  P R IY AH Z     (not in the dictionary: rule for 's, then letters to sound)
     "24th"       ->  T W EH N T IY F AO R TH, ...
 
-Sources in order, the first that knows the word: the caller's lexicon, CMUdict, rules (possessives
-and plurals, numbers, letters read out), and at last the grapheme-to-phoneme model. Two dictionary
-words written as one ("doordash") go to the model: it makes half the errors of joining the two.
+A text is first put into the words that are said (`readings`). Sources of a word's sound in order,
+the first that knows it: the caller's lexicon, CMUdict, rules (possessives and plurals), and at last
+the grapheme-to-phoneme model. Two dictionary words written as one ("doordash") go to the model: it
+makes half the errors of joining the two.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final
 
 from ctxasr.dictionary import VARIANT, dictionary
@@ -28,8 +29,8 @@ from ctxasr.speech.lexicon import (
     look_up,
     strip_stress,
 )
-from ctxasr.speech.numbers import number_readings, ordinal_reading
-from ctxasr.words import normalise
+from ctxasr.speech.readings import Reading, Sounds, readings_of
+from ctxasr.words import Word, normalise, words_in
 
 WORD_VARIANTS_MAX: Final = 4
 """Pronunciations of one word; CMUdict has at most five, the fifth a rarity."""
@@ -46,16 +47,15 @@ GUESS_MARGIN: Final = 1.6
 CACHE_WORDS_MAX: Final = 20_000
 """Words remembered by one Pronouncer: some 10 MB."""
 
-SPELLED_LETTERS_MAX: Final = 5
-"""A word without vowel letters up to this length is read letter by letter ("tv", "bmw")."""
+CACHE_PHRASES_MAX: Final = 4_000
+"""Phrases remembered by one Pronouncer, some 2 kB each: those of a dozen contexts."""
 
-RUN_SPELLED_LETTERS_MAX: Final = 3
-"""Letters next to digits are read one by one up to this length ("mp3", "3ml")."""
+PHRASE_READINGS_MAX: Final = 6
+"""Readings of one phrase: more say the same in ever odder ways."""
 
 _FOLDED: Final = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "th", "þ": "th", "ł": "l"}
 )
-_RUNS: Final = re.compile(r"\d+|[^\d]+")
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _CLITICS: Final[dict[str, Pronunciation]] = {
@@ -81,60 +81,69 @@ class Pronouncer:
         self._own = {normalise(word): _parse(given) for word, given in (lexicon or {}).items()}
         self._g2p = g2p
         self._remembered = lru_cache(maxsize=CACHE_WORDS_MAX)(self._work_out)
+        self._known_phrases = lru_cache(maxsize=CACHE_PHRASES_MAX)(self._sounds_of)
 
     def phones(self, word: str) -> Pronunciations:
         """The pronunciations of one word, the usual one first; () for what has no sound.
 
         A variant as PocketSphinx writes it, "read(2)", is looked up as its word.
         """
-        words = normalise(VARIANT.sub("", word[:PHRASE_CHARS_MAX])).split()
-        if len(words) == 1:
-            return self._remembered(words[0])
-        return _join([self._remembered(part) for part in words], WORD_VARIANTS_MAX)
+        found = self._sounds_of(VARIANT.sub("", word))
+        return found.phones[:WORD_VARIANTS_MAX]
 
     def phrase_phones(self, text: str) -> Pronunciations:
-        """The pronunciations of a phrase, its words joined: at most PHRASE_VARIANTS_MAX.
+        """The pronunciations of a phrase, as it is written: at most PHRASE_VARIANTS_MAX.
 
         Words without a sound are left out; () if none has one. Text past PHRASE_CHARS_MAX
         characters is cut.
         """
-        words = normalise(text[:PHRASE_CHARS_MAX]).split()
-        return _join([self._remembered(word) for word in words], PHRASE_VARIANTS_MAX)
+        return self.sounds_of(text).phones
+
+    def sounds_of(self, text: str) -> Sounds:
+        """A phrase, as it is written, in the ways in which it is said."""
+        return self._known_phrases(text)
+
+    def readings(self, text: str, words: Sequence[Word]) -> list[tuple[Reading, ...]]:
+        """For each of the `words` of `text` how it is read, the likeliest first."""
+        return readings_of(text, words, self.knows)
+
+    def first_phones(self, reading: Reading) -> Pronunciation:
+        """The usual sound of a reading."""
+        return tuple(phone for word in reading for phone in (self._remembered(word) or ((),))[0])
 
     def knows(self, word: str) -> bool:
         """Whether the lexicon or the dictionary has the word as it stands: nothing was guessed."""
         return word in self._own or word in dictionary()
 
+    def _sounds_of(self, text: str) -> Sounds:
+        """How a phrase is said; remembered, for a context is looked at with every answer."""
+        text = text[:PHRASE_CHARS_MAX]
+        ways: list[tuple[int, Reading]] = [(0, ())]
+        for several in self.readings(text, words_in(text)):
+            ways = _longer(ways, several)[:PHRASE_READINGS_MAX]
+        readings = tuple(dict.fromkeys(reading for _, reading in ways if reading))
+        variants = [
+            _join([self._remembered(word) for word in reading], PHRASE_VARIANTS_MAX)
+            for reading in readings
+        ]
+        in_turn = [phones for rank in zip_longest(*variants) for phones in rank if phones]
+        return Sounds(readings, tuple(dict.fromkeys(in_turn))[:PHRASE_VARIANTS_MAX])
+
     def _work_out(self, word: str) -> Pronunciations:
+        """A word as it is said; a single capital is the name of the letter."""
+        if len(word.removesuffix("'s")) == 1 and word[0].isupper():
+            letter = _A if word[0] == "A" else self._known(word[0].lower())[:1]
+            return letter if len(word) == 1 else tuple(_with_s(phones) for phones in letter)
         return (self._known(word) or self._by_rule(_fold(word)))[:WORD_VARIANTS_MAX]
 
     def _known(self, word: str) -> Pronunciations:
         return self._own.get(word) or look_up(word)
 
     def _by_rule(self, word: str) -> Pronunciations:
-        if any(c.isdecimal() for c in word):
-            return self._number(word)
         word = "".join(c for c in word if c in LETTERS).strip("'")
         if not word:
             return ()
-        return (
-            self._known(word) or self._suffixed(word) or self._spelled(word) or self._guessed(word)
-        )
-
-    def _number(self, word: str) -> Pronunciations:
-        ordinal = ordinal_reading(word)
-        if ordinal is not None:
-            return self._read(ordinal)
-        parts: list[Pronunciations] = []
-        for run in _RUNS.findall(word):
-            if run[0].isdecimal():
-                readings = [self._read(words) for words in number_readings(run)]
-                parts.append(tuple(phones for reading in readings for phones in reading[:1]))
-            else:
-                letters = "".join(c for c in run if c in LETTERS)
-                spelled = self._spelled(letters, forced=len(letters) <= RUN_SPELLED_LETTERS_MAX)
-                parts.append(self._known(letters) or spelled or self._remembered(letters))
-        return _join(parts, WORD_VARIANTS_MAX)
+        return self._known(word) or self._suffixed(word) or self._guessed(word)
 
     def _suffixed(self, word: str) -> Pronunciations:
         for clitic, sound in _CLITICS.items():
@@ -146,21 +155,11 @@ class Pronouncer:
             return tuple(_with_s(base) for base in self._known(word[:-1]))
         return ()
 
-    def _spelled(self, word: str, forced: bool = False) -> Pronunciations:
-        short = len(word) <= SPELLED_LETTERS_MAX and not set(word) & set("aeiouy")
-        if word and (short or forced):
-            return self._read([letter for letter in word if letter != "'"])
-        return ()
-
     def _guessed(self, word: str) -> Pronunciations:
         model = self._g2p or default_g2p()
         guesses = model.pronounce(word, GUESS_VARIANTS)
         floor = guesses[0][1] - GUESS_MARGIN if guesses else 0.0
         return tuple(phones for phones, score in guesses if phones and score >= floor)
-
-    def _read(self, words: Iterable[str]) -> Pronunciations:
-        """Number words or letters, read one after the other; the letter "a" is EY, not AH."""
-        return _join([_A if word == "a" else self._known(word)[:1] for word in words], 1)
 
 
 def _fold(word: str) -> str:
@@ -185,14 +184,16 @@ def _join(parts: Iterable[Pronunciations], limit: int) -> Pronunciations:
     ways: list[tuple[int, Pronunciation]] = [(0, ())]
     for variants in parts:
         if variants:
-            longer = [
-                (rank + i, phones + variant)
-                for rank, phones in ways
-                for i, variant in enumerate(variants)
-            ]
-            longer.sort(key=lambda way: way[0])  # stable: ties stay in the order of the variants
-            ways = longer[:limit]
+            ways = _longer(ways, variants)[:limit]
     return tuple(dict.fromkeys(phones for _, phones in ways if phones))
+
+
+def _longer(
+    ways: list[tuple[int, tuple[str, ...]]], variants: Sequence[tuple[str, ...]]
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Every way with every variant behind it, ranked by how far they are from the first ones."""
+    longer = [(rank + i, way + one) for rank, way in ways for i, one in enumerate(variants)]
+    return sorted(longer, key=lambda way: way[0])  # stable: ties stay in the order of the variants
 
 
 def _parse(given: str | Sequence[str]) -> Pronunciations:
