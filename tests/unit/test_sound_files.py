@@ -79,7 +79,11 @@ class Listening(Ear):
 
 @named(ALL)
 async def test_the_command_line_and_the_door_agree(
-    file: Sound, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+    file: Sound,
+    tmp_path: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     door = Door(World())
     door.service.recogniser._hearing = ear = Listening()
@@ -93,6 +97,7 @@ async def test_the_command_line_and_the_door_agree(
     by_door, ear.given = ear.given, []
     monkeypatch.setattr("ctxasr.app.default_recognizer", lambda: ear)
     (tmp_path / "sound").write_bytes(file.data)
+    capsys.readouterr()  # what the door logs, wherever an earlier test has sent its log
     done = await in_thread(command, "recognise", tmp_path / "sound", "--json")
     if file.error:
         assert (done.code, done.out, answer.status_code // 100) == (2, "", 4)
