@@ -1,6 +1,7 @@
 """Word error rate, its oracles and its confidence interval.
 
-Errors are counted over normalised texts by jiwer; intervals come from scipy's bootstrap, resampled
+Errors are counted by jiwer over texts as they are said: without case and punctuation, "dr" the same
+as "doctor" and "2nd" as "second". Intervals come from scipy's bootstrap, resampled
 by dialogue, because the turns of one dialogue share voice, names and noise.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.hypotheses import Hypothesis
-from ctxasr.words import normalise
+from ctxasr.speech.readings import as_said
 
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.95
@@ -36,10 +37,10 @@ class Estimate:
 
 
 def word_edits(reference: str, text: str) -> int:
-    """Substitutions, deletions and insertions between two texts, normalised."""
+    """Substitutions, deletions and insertions between two texts, as they are said."""
     import jiwer
 
-    reference, text = normalise(reference), normalise(text)
+    reference, text = as_said(reference), as_said(text)
     if not reference:
         return len(text.split())
     counted = jiwer.process_words(reference, text)
@@ -52,8 +53,8 @@ def best_edits(reference: str, hypotheses: Iterable[Hypothesis]) -> int:
 
 
 def word_count(reference: str) -> int:
-    """Words of a normalised reference."""
-    return len(normalise(reference).split())
+    """Words of a reference, as it is said."""
+    return len(as_said(reference).split())
 
 
 def error_rate(

@@ -134,7 +134,8 @@ _PHRASE: Final[TypeAdapter[str]] = TypeAdapter(Phrase)
 
 
 def _value(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    return read(given if isinstance(given, dict) else {"text": _PHRASE.validate_python(given)})
+    named = isinstance(given, dict) and "text" in given  # else a text with a colon, unquoted
+    return read(given if named else {"text": _PHRASE.validate_python(given)})
 
 
 class EntityList(Strictly):
@@ -173,7 +174,7 @@ def _reply(value: Any) -> Any:
 
 
 class Expect(Strictly):
-    """What must come out of a turn; texts are compared without case and punctuation."""
+    """What must come out of a turn; texts are compared as they are said."""
 
     outcome: Literal["embedded", "missed", "discarded"] | None = None
     """How this turn is settled."""

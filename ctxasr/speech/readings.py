@@ -18,8 +18,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from ctxasr.dictionary import dictionary
 from ctxasr.speech.numbers import decade_reading, number_readings, ordinal_of, ordinal_reading
-from ctxasr.words import Word
+from ctxasr.words import Word, words_in
 
 Reading = tuple[str, ...]
 """Words as they are said."""
@@ -101,6 +102,12 @@ def readings_of(
     `knows` says whether a dictionary has a word: then it is said as a word first.
     """
     return [_Place(text, words, i, knows).readings()[:WORD_READINGS_MAX] for i in range(len(words))]
+
+
+def as_said(text: str) -> str:
+    """The words of a text in their likeliest readings: "Dr. Lee, 2nd" -> "doctor lee second"."""
+    readings = readings_of(text, words_in(text), dictionary().__contains__)
+    return " ".join(word for ways in readings for word in ways[0]).lower()
 
 
 class _Place:

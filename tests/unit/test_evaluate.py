@@ -11,7 +11,13 @@ from rich.console import Console
 
 from ctxasr.evaluate.comparison import Item, compare
 from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
-from ctxasr.evaluate.metrics import best_edits, error_rate, relative_change, word_edits
+from ctxasr.evaluate.metrics import (
+    best_edits,
+    error_rate,
+    relative_change,
+    word_count,
+    word_edits,
+)
 from ctxasr.hypotheses import Hypothesis
 
 ITEM = Item(
@@ -79,3 +85,11 @@ def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:
     assert change_of_errors([bad], weights) == 0
     assert weights == fit([good, bad] * 4)
     assert fit([good, bad], use_gain=False).gain == 0
+
+
+def test_words_count_as_they_are_said() -> None:
+    assert word_edits("doctor kowalski", "Dr. Kowalski!") == 0
+    assert word_edits("the second of ten", "the 2nd of 10") == 0
+    assert word_edits("main street", "Main St") == 0
+    assert word_count("$5 meal") == 3
+    assert word_edits("rocky four", "rocky for") == 1
