@@ -8,7 +8,7 @@ from _lab import Gained, Mutant, carry_out, door
 
 MUTANT: Mutant = (
     "gateway/http/dialogues.py",
-    "if heard.dialogue.turns > dialogue.turns and not first:",
+    "if self._turns_max is not None and began > self._turns_max:",
     "if False:",
 )
 

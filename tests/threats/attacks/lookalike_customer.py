@@ -10,8 +10,8 @@ from _lab import MINE, THEIRS, Gained, Mutant, World, carry_out, recognize, turn
 
 MUTANT: Mutant = (
     "envelopes.py",
-    "Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]",
-    "Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256, "
+    "Identifier = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_MAX)]",
+    "Identifier = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_MAX, "
     "strip_whitespace=True, to_lower=True)]",
 )
 

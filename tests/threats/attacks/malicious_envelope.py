@@ -1,21 +1,22 @@
 """Malicious envelope: JSON that lax parsers accept and later code stumbles over.
 
-Nesting that ends the recursion, NaN, half a character, numbers of four thousand digits, one key
-twice, types that are not what they should be.
+Nesting that ends the recursion, NaN, half a character, numbers of four thousand digits, types that
+are not what they should be; the same in all encodings, and bytes in another one than they say.
 
 Attacker: a device that sends whatever it likes.
 Holds against it: a strict parser of bounded depth, then typed fields; one family of exceptions.
 """
 
+import codecs
 import json
 from typing import Any
 
 from _lab import Gained, Mutant, World, carry_out
 
 MUTANT: Mutant = (
-    "envelopes.py",
-    'return from_json(data.decode("utf-8"), allow_inf_nan=False)',
-    'return __import__("json").loads(data)',
+    "documents.py",
+    "return from_json(found, allow_inf_nan=False)",
+    "return __import__('json').loads(found)",
 )
 GAINS = "what was read cannot be written again as it was"
 
@@ -32,19 +33,33 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
+"""In which bodies are read; all but the first begin with a mark."""
+
+
 def raw() -> list[bytes]:
     """What no JSON library would write."""
     text = json.dumps({"directive": GOOD})
     deep = "[" * 60_000 + "]" * 60_000
     with_extra = text[:-2] + ', "extra": ODD}}'
     assert json.loads(with_extra.replace("ODD", "{}"))["directive"]["extra"] == {}
-    return [
-        *(with_extra.replace("ODD", odd).encode() for odd in (
-            "NaN", "Infinity", "-Infinity", '"\\ud800"', '"\\udc00\\ud800"', deep, "0x10", "01",
-            "1e", "'x'", "/**/1", "1" * 5_000, '"\t"', '"\0"',
+    odd = [
+        *(with_extra.replace("ODD", odd) for odd in (
+            "NaN", "Infinity", "-Infinity", '"\\ud800"', '"\\udc00\\ud800"', '"\ud800"', deep,
+            "0x10", "01", "1e", "'x'", "/**/1", "1" * 5_000, '"\t"', '"\0"', "\ufeff1",
         )),
-        b"", b"null", b"[]", b"\xff\xfe", b"{", b'{"a":1,}', b"\xef\xbb\xbf{}", deep.encode(),
-        b'{"a":' * 40_000, text.encode("utf-16"), b"\xed\xa0\x80", text.encode() + b"{}",
+        "", "null", "[]", "{", '{"a":1,}', "{}", deep, '{"a":' * 40_000, "\ud800", text + "{}",
+        text + "\ufeff", "{\ufeff" + text[1:],
+    ]  # fmt: skip
+    unmarked = [text.encode(one) for one in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")]
+    marks = [codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE]
+    return [
+        *(one.encode(encoding, "surrogatepass") for one in odd for encoding in ENCODINGS),
+        *unmarked,
+        *(codecs.BOM_UTF8 + one for one in unmarked),
+        *(mark + one for mark, one in zip(marks, unmarked, strict=True)),  # of the other order
+        *(mark + text.encode() for mark in marks),
+        *(text.encode(encoding) + b"\xff" for encoding in ENCODINGS), *marks,
     ]  # fmt: skip
 
 
@@ -66,7 +81,7 @@ async def attack() -> str:
     from ctxasr.envelopes import Record, read_envelope
     from ctxasr.errors import InputError
 
-    world, refused, accepted = World(), 0, 0
+    world, refused, accepted, hostile = World(), 0, 0, set(raw())
     for one in (*raw(), *typed()):
         try:
             envelope = read_envelope(one)
@@ -82,7 +97,7 @@ async def attack() -> str:
             continue
         except (ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
             raise Gained(f"{type(error).__name__} instead of a refusal") from None
-        if one in raw():
+        if one in hostile:
             raise Gained("what is no JSON was read")
         accepted += 1
     assert refused > 100, refused

@@ -8,7 +8,7 @@ import tracemalloc
 
 from _lab import Gained, Mutant, carry_out
 
-MUTANT: Mutant = ("envelopes.py", "if len(data) > bytes_max:", "if False:")
+MUTANT: Mutant = ("documents.py", "if len(data) > bytes_max:", "if False:")
 GAINS = "bytes was read"
 
 

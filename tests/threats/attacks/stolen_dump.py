@@ -51,7 +51,6 @@ async def attack() -> str:
         rows = [await aws.dump()]
         await aws.deliver([last, completed(customer=THEIRS)])
         rows.append(await aws.dump())
-    assert any("#context#" in row[schema.PAYLOAD]["S"] for row in rows[1]["payload"]), "embedded"
     parts = []
     for item in (item for dump in rows for items in dump.values() for item in items):
         for name, typed in item.items():
@@ -65,6 +64,7 @@ async def attack() -> str:
     found = {one.canary for one in find_canaries(loot, CANARIES)}
     if found:
         raise Gained(f"{len(found)} of {len(CANARIES)} texts stand in the dump")
+    assert any("#context#" in row[schema.PAYLOAD]["S"] for row in rows[1]["payload"]), "embedded"
     keys = [
         bytes(32),
         b"ctxasr".ljust(32, b"\0"),

@@ -13,7 +13,7 @@ from _lab import Gained, Mutant, carry_out
 
 MUTANT: Mutant = (
     "scenario/source.py",
-    "builder = _Builder(file)",
+    "builder = _Builder(file, nesting_max)",
     "return Source(file, YAML(typ='safe', pure=True).load(text), {})",
 )
 

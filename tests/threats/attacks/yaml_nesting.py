@@ -6,7 +6,11 @@ Holds against it: nothing that reads it recurses, and nesting has a named limit.
 
 from _lab import Gained, Mutant, carry_out
 
-MUTANT: Mutant = ("scenario/source.py", "if len(self.stack) >= NESTING_MAX:", "if False:")
+MUTANT: Mutant = (
+    "scenario/source.py",
+    "if len(self.stack) >= self.nesting_max:",
+    "if False:",
+)
 GAINS = "values nested without a limit were read"
 
 DEEP = 500

@@ -14,7 +14,7 @@ from _lab import Gained, Mutant, carry_out
 
 MUTANT: Mutant = (
     "scenario/source.py",
-    "builder = _Builder(file)",
+    "builder = _Builder(file, nesting_max)",
     "import warnings; warnings.simplefilter('ignore'); "
     "return Source(file, YAML(typ='unsafe', pure=True).load(text), {})",
 )
