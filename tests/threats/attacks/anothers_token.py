@@ -15,9 +15,10 @@ from ctxasr.events import TurnKey
 MUTANT: Mutant = (
     "store/schema.py",
     'return {CUSTOMER: {"S": customer}, INTERACTION: {"S": _LINK + token}}',
-    'return {CUSTOMER: {"S": "everybody"}, INTERACTION: {"S": _LINK + token}}',
+    'return {CUSTOMER: {"S": token.rpartition("#")[0] or customer}, '
+    'INTERACTION: {"S": _LINK + token.rpartition("#")[2]}}',
 )
-GAINS = "the victim's answer was heard under another turn's names"
+GAINS = "another's contacts came out of the recogniser"
 
 TOKENS = ["ask-theirs", "another#ask-theirs", "link#ask-theirs", "../another/ask-theirs", "theirs"]
 
@@ -36,12 +37,12 @@ async def attack() -> str:
         assert own.result.text == "bauer", "the token is good for its own customer"
         heard = await answer(ports, customer=THEIRS, token="ask-next")
         if heard.listening.asked != TurnKey(THEIRS, "next"):
-            raise Gained(GAINS)
+            raise Gained("the victim's answer was heard under another turn's names")
 
         for guess in TOKENS:
             result = await answer(ports, customer=MINE, token=guess)
             if result.result.text != "power" or result.listening.context is not None:
-                raise Gained("another's contacts came out of the recogniser")
+                raise Gained(GAINS)
         # And as the start of a turn of one's own, whose embedding would carry the other's on.
         await aws.deliver(turn("mine", asked_with="ask-theirs", names=["Nobody"]).values(), ports)
         status = await ports.store.read(TurnKey(MINE, "mine"))

@@ -12,7 +12,7 @@ import asyncio
 
 from _lab import MINE, TTL_S, Gained, Mutant, World, carry_out, record, turn
 
-from ctxasr.errors import LimitExceeded
+from ctxasr.errors import LimitExceeded, StoreUnavailable
 from ctxasr.events import Outcome
 from ctxasr.pipeline import sweep
 from ctxasr.store.schema import ITEM_BYTES_MAX
@@ -43,7 +43,9 @@ async def attack() -> str:
     await asyncio.sleep(TTL_S / 2)
     try:
         await sweep(MINE, world.ports)
-    except LimitExceeded:
+    except StoreUnavailable as error:
+        if "ITEM_BYTES_MAX" not in str(error):
+            raise
         raise Gained("the turn can neither be claimed nor settled") from None
     status = await world.status()
     assert status.outcome is Outcome.MISSED, status.outcome

@@ -9,7 +9,7 @@ Holds against it: a refusal names the field and what would be right, never the g
 import json
 from typing import Any
 
-from _lab import Gained, Mutant, carry_out
+from _lab import MINE, START_MS, TTL_S, Gained, Mutant, carry_out
 
 MUTANT: Mutant = (
     "envelopes.py",
@@ -21,8 +21,9 @@ SECRET = "call canary meg"
 
 
 async def attack() -> str:
-    from ctxasr.envelopes import read_envelope
+    from ctxasr.envelopes import Record, read_envelope
     from ctxasr.errors import InputError
+    from ctxasr.events import to_event
 
     header = {"namespace": "ContextText", "messageId": "m", "dialogRequestId": "turn-1"}
     bodies: list[tuple[str, dict[str, Any]]] = [
@@ -43,7 +44,8 @@ async def attack() -> str:
     texts += [text[:-3] for text in texts] + [text.replace('"call', "call") for text in texts]
     for text in texts:
         try:
-            read_envelope(text)
+            message = read_envelope(text)
+            to_event(Record(customer=MINE, received_at=START_MS, message=message), TTL_S)
         except InputError as error:
             if "canary" in f"{error} {error!r} {error.args} {error.__cause__!r}":
                 raise Gained("the refusal quotes the utterance") from None
