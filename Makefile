@@ -13,6 +13,8 @@ UV_READY := $(UV)/.ready
 # Compiled when first imported: most modules never are, and compiling all takes half a minute.
 LOCKED := -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
 DYNALITE := tests/dynalite/node_modules/.ready
+AVS_CLIENT := tests/avs_client/.venv
+AVS_CLIENT_READY := $(AVS_CLIENT)/.ready
 .DEFAULT_GOAL := help
 .PHONY: help replay test lint types proof bench infra-check lambda-check lock clean
 
@@ -36,11 +38,17 @@ $(DYNALITE): tests/dynalite/package-lock.json tests/dynalite/node.txt $(READY)
 		npm ci --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
+# A client of the Alexa Voice Service, apart: it wants an older h2 than the server.
+$(AVS_CLIENT_READY): tests/avs_client/client.txt
+	$(PYTHON) -m venv $(AVS_CLIENT)
+	$(AVS_CLIENT)/bin/python $(LOCKED) --requirement tests/avs_client/client.txt
+	touch $@
+
 # Set-up has just kept the machine busy: 50 ms of wall-clock time may pass before rescoring runs.
 replay: $(READY) ## Replay all scenarios and show their time lines
 	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
 
-test: lint types $(DYNALITE) ## Lint, types and tests
+test: lint types $(DYNALITE) $(AVS_CLIENT_READY) ## Lint, types and tests
 	$(RUN) -m pytest
 
 lint: $(READY) ## Lint, format, and licences of what is shipped
@@ -84,4 +92,4 @@ lock: $(UV_READY) ## Resolve the lock files; UPGRADE=1 takes the newest versions
 	$(UV)/bin/python -m infra.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) infra/.venv $(CHECKOV) $(UV) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) infra/.venv $(CHECKOV) $(UV) $(AVS_CLIENT) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,6 +15,7 @@ import typer
 
 from ctxasr.cli.shared import EndpointUrl, settings_from
 from ctxasr.errors import InputError, MissingPart
+from ctxasr.settings import READ_BUDGET_MS_MAX
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8787
@@ -41,6 +43,21 @@ def serve(
     rate: Annotated[
         int, typer.Option(min=1, max=RATE_MAX, help="Requests of one customer in a minute.")
     ] = RATE,
+    read_budget_ms: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=READ_BUDGET_MS_MAX,
+            show_default="CTXASR_READ_BUDGET_MS, or 50",
+            help="Time for a text's context after the recogniser's result; more on a busy machine.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS: the certificate chain, in PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key, where that is another file.")
+    ] = None,
     endpoint_url: EndpointUrl = None,
     wyoming: Annotated[
         int | None,
@@ -80,14 +97,21 @@ def serve(
     if not _is_loopback(host):
         if tokens is None:
             raise InputError(f"--host {host} can be reached by others; give --tokens FILE as well")
-        say(f"warning: {host} is not encrypted; put a proxy that speaks TLS in front of it")
+        if tls_cert is None:
+            say(f"warning: {host} is not encrypted; give --tls-cert, or put a proxy in front of it")
+    if tls_key is not None and tls_cert is None:
+        raise InputError("--tls-key is of no use without --tls-cert FILE")
     if wyoming is not None and tokens is not None:
         raise InputError(
             "Wyoming knows no tokens; serve it in a process of its own, without --tokens"
         )
     known = None if tokens is None else auth.load_tokens(tokens)
     settings = settings_from(endpoint_url)
-    from ctxasr.gateway.http.server import Serving, bound, run
+    if read_budget_ms is not None:
+        settings = replace(settings, read_budget_ms=read_budget_ms)
+    from ctxasr.gateway.http.server import Serving, bound, run, tls_context
+
+    tls = None if tls_cert is None else tls_context(tls_cert, tls_key)
 
     listener = bound(host, port)
     peers = None if wyoming is None else bound(HOST, wyoming)
@@ -96,7 +120,9 @@ def serve(
         say(f"the token of this run, for customer {CUSTOMER}: {token}")
     if settings.endpoint_url is None:
         say("no --endpoint-url: all is kept in memory, and gone at the end")
-    serving = Serving(settings, known, lambda url: print_text(f"{url}\n"), rate, peers, CUSTOMER)
+    serving = Serving(
+        settings, known, lambda url: print_text(f"{url}\n"), rate, peers, CUSTOMER, tls
+    )
     ended_by = run(listener, serving)
     if ended_by == signal.SIGINT:
         raise typer.Exit(STOPPED)
@@ -105,6 +131,7 @@ def serve(
 def _check_extra() -> None:
     try:
         import fastapi  # noqa: F401
+        import h2  # noqa: F401
         import limits  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401

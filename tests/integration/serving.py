@@ -82,7 +82,7 @@ def serving(*options: str, tokens: bool = True, **environment: str) -> Iterator[
         assert process.stdout is not None
         try:
             url = process.stdout.readline().strip()
-            assert url.startswith("http://127.0.0.1:"), log.read_text()
+            assert re.match(r"https?://127\.0\.0\.1:", url), log.read_text()
             yield Server(url, process, log)
         finally:
             if process.poll() is None:
@@ -200,7 +200,7 @@ def minted(stderr: str) -> str:
 
 CONFIG = """\
 [checks]
-negative_data_rejection.expected-statuses = [400, 401, 404, 405, 408, 413, 415, 422, 431]
+negative_data_rejection.expected-statuses = [400, 401, 404, 405, 408, 413, 414, 415, 422, 431]
 positive_data_acceptance.enabled = false
 """
 """A wrong request may be too large as well; half a sample or an empty envelope fits any schema."""

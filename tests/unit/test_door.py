@@ -132,7 +132,9 @@ async def test_the_event_that_completes_a_turn_is_answered_when_it_is_settled() 
 async def test_what_was_not_changed_stays_to_the_letter() -> None:
     aligner = SoundAligner(Pronouncer())
     await aligner.prepare(["It's Meg Bower, please."])  # reads the dictionary
-    async with Door(World(aligner=aligner)).client() as client:
+    door = Door(World(aligner=aligner))
+    door.service.ports.read_budget_ms = 60_000.0  # a busy machine is not what this is about
+    async with door.client() as client:
         await ask_back(client)
         answer = await client.post(
             "/v1/utterances", json=heard("turn-2", "It's Meg Bower, please.", token="ask-turn-1")

@@ -18,6 +18,7 @@ from test_door import PCM, SECOND, Door, ask_back, body_of
 from ctxasr.app import Settings
 from ctxasr.gateway.http import limits, server
 from ctxasr.gateway.http.guard import OPEN
+from ctxasr.gateway.http.http1 import Http1
 from ctxasr.gateway.http.logs import LOGGER, JsonLines
 
 
@@ -83,15 +84,15 @@ async def test_a_client_that_does_not_take_its_answer_is_cut_off(
     monkeypatch.setattr(limits, "SEND_S_MAX", 0.05)
     door = Door(World())
     ends: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-    lost = server.Hasty.connection_lost
+    lost = Http1.connection_lost
 
-    def seen(self: server.Hasty, error: Exception | None) -> None:
+    def seen(self: Http1, error: Exception | None) -> None:
         ends.put_nowait(self.transport.get_write_buffer_limits())
         lost(self, error)
 
     async with running(door, buffer_bytes=2_048) as it, it.client() as client:
         await ask_back(client)
-        monkeypatch.setattr(server.Hasty, "connection_lost", seen)
+        monkeypatch.setattr(Http1, "connection_lost", seen)
         token = door.tokens["customer"][0]
         for path in ("/openapi.json", "/v1/turns/turn-1/phrases"):
             with socket.socket() as deaf:

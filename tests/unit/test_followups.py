@@ -166,9 +166,8 @@ async def test_with_the_token_of_another_turn_it_answers_that_one() -> None:
     status = await on_event(other, world.ports)
     assert status.turn not in (FIRST, TurnKey("customer", "turn-0"))
     await world.deliver(list(asks_again().values()))
-    names = {
-        phrase.text.lower() for phrase in (await world.context(status.turn.interaction)).phrases
-    }
+    context = await world.context(status.turn.interaction)
+    names = {phrase.text.lower() for phrase in context.phrases}
     assert "anna" in names
     assert "meg bauer" not in names
 

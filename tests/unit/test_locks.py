@@ -13,6 +13,7 @@ LOCKS = sorted(
         *ROOT.glob("requirements*.lock"),
         *(ROOT / "infra" / "requirements").glob("*.txt"),
         ROOT / "tests" / "dynalite" / "node.txt",
+        ROOT / "tests" / "avs_client" / "client.txt",
     ]
 )
 PIN = re.compile(r"^([a-z0-9-]+)==([^\s;\\]+)", re.MULTILINE)
@@ -36,7 +37,7 @@ def test_every_pin_has_hashes_and_no_lock_names_an_index(lock: Path) -> None:
 
 
 def test_each_source_has_its_lock() -> None:
-    sources = [*(ROOT / "infra").rglob("*.in"), *(ROOT / "tests" / "dynalite").glob("*.in")]
+    sources = [*(ROOT / "infra").rglob("*.in"), *(ROOT / "tests").glob("*/*.in")]
     assert len(sources) > 5
     assert all(source.with_suffix(".txt") in LOCKS for source in sources)
 

@@ -2,14 +2,14 @@
 
     POST /v20160207/events      metadata: {"context": [...], "event": {...}}
                                 audio:    only with SpeechRecognizer.Recognize
+    GET  /v20160207/directives  the downchannel, see `downchannel`
     GET  /ping                  204
 
 A Recognize with audio is answered with SpeechRecognizer.StopCapture and with what was understood,
 as the directive ContextText.Utterance, which is ours: AVS would not tell. Any other event is
 recorded and answered with 204. One that belongs to no turn is answered so too, and not recorded.
 
-Source: the public AVS reference, "Structure an HTTP/2 Request". Here it is HTTP/1.1, and there is
-no downchannel.
+Source: the public AVS reference, "Structure an HTTP/2 Request", "Manage HTTP/2 Connections".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ctxasr.envelopes import (
     MESSAGE_BYTES_MAX,
@@ -30,9 +30,11 @@ from ctxasr.envelopes import (
 from ctxasr.errors import EnvelopeError
 from ctxasr.events import belongs_to_no_turn, short_hash
 from ctxasr.gateway.http.auth import Grant
+from ctxasr.gateway.http.guard import CHANNEL_PATH
 from ctxasr.gateway.http.limits import PCM_BYTES_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.multipart import RELATED, Part, form_parts, related
+from ctxasr.gateway.http.problems import unavailable
 from ctxasr.gateway.http.service import Service
 from ctxasr.hypotheses import Recognition
 
@@ -69,6 +71,14 @@ def avs_router(service: Service) -> APIRouter:
         if not directives:
             return Response(status_code=204, headers=headers)
         return Response(related(directives), media_type=RELATED, headers=headers)
+
+    @router.get(CHANNEL_PATH, operation_id="directives", include_in_schema=False)
+    async def directives(request: Request) -> Response:
+        if service.stopping:
+            raise unavailable("Stopping", "the service ends")
+        grant: Grant = request.state.grant
+        through = service.channels.open(grant.customer, grant.device or DEVICE)
+        return StreamingResponse(through, media_type=RELATED)
 
     @router.get("/ping", operation_id="ping", status_code=204, summary="The connection lives")
     async def ping() -> None:

@@ -46,6 +46,7 @@ _PROBLEMS: Final = {
     413: "A limit on sizes was passed; the answer names it.",
     422: "Understood, but wrong; the answer names the field.",
     429: "Too many requests of this customer, in a minute or at once.",
+    414: "The path with its query is too long.",
     431: "Too many headers.",
     500: "A fault of ctxasr itself.",
     503: "The store does not answer, all places are taken, or the service stops: try again.",

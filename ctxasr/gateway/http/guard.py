@@ -26,12 +26,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant, Tokens
 from ctxasr.gateway.http.logs import log, place_of
+from ctxasr.gateway.http.places import Place
 from ctxasr.gateway.http.problems import Problem, problem_of, too_large, too_many, unavailable
 from ctxasr.ports import Clock
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths for anybody who can reach the port: they tell nothing of any customer. A
 connection carries one such request."""
+
+CHANNEL_PATH: Final = "/v20160207/directives"
+"""The downchannel of AVS."""
 
 METHODS: Final = frozenset(HTTPMethod)
 """Those that the log names; another is whatever a client has made up, perhaps without a token."""
@@ -67,14 +71,22 @@ class Guard:
         began_s, path = loop.time(), scope["path"]
         body = _Body(receive, self._body_bytes_max.get(path, limits.JSON_BYTES_MAX), scope)
         answer = _Answer(send, body, last=path in OPEN)
+        place: Place | None = scope.setdefault("state", {}).get("place")
         facts: dict[str, Any] = {"method": scope["method"] if scope["method"] in METHODS else "-"}
+        if place is not None:
+            place.busy += 1
         try:
+            _check_head(scope)
             if path in OPEN:
                 await self._app(scope, body.receive, answer.send)
             else:
+                if place is not None and place.crowded:
+                    raise unavailable("Busy", f"CONNECTIONS_MAX is {limits.CONNECTIONS_MAX}")
                 grant = await self._admit(scope, body)
                 facts["customer"] = grant.customer
-                scope.setdefault("state", {})["grant"] = grant
+                if place is not None:
+                    place.known(grant.customer)
+                scope["state"]["grant"] = grant
                 await self._at_place(grant.customer, scope, body, answer)
         except asyncio.CancelledError:
             if not self._stopping():
@@ -87,6 +99,8 @@ class Guard:
                 log("fault", logging.ERROR, **place_of(error))
             await self._refuse(problem, scope, answer)
         finally:
+            if place is not None:
+                place.busy -= 1
             route = getattr(scope.get("route"), "path", "-")
             took_ms = round(1_000.0 * (loop.time() - began_s), 1)
             log("request", **facts, route=route, status=answer.told, took_ms=took_ms)
@@ -96,6 +110,9 @@ class Guard:
             await problem.response()(scope, answer.body.receive, answer.send)
 
     async def _at_place(self, customer: str, scope: Scope, body: _Body, answer: _Answer) -> None:
+        if scope["path"] == CHANNEL_PATH:  # it is open for an hour, and counted by itself
+            await self._app(scope, body.receive, answer.send)
+            return
         if self._at_work.total() >= limits.REQUESTS_MAX:
             raise unavailable("Busy", f"REQUESTS_MAX is {limits.REQUESTS_MAX}: all are at work")
         if self._at_work[customer] >= limits.REQUESTS_OF_ONE_MAX:
@@ -108,12 +125,6 @@ class Guard:
 
     async def _admit(self, scope: Scope, body: _Body) -> Grant:
         headers = scope["headers"]
-        if len(headers) > limits.HEADERS_MAX:
-            raise Problem(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "LimitExceeded",
-                f"HEADERS_MAX is {limits.HEADERS_MAX}, got {len(headers)}",
-            )
         given = [value for name, value in headers if name == b"authorization"]
         grant = self.tokens.grant(given[0]) if len(given) == 1 else None
         if grant is None:
@@ -139,6 +150,24 @@ class Guard:
             "TooManyRequests",
             f"at most {self._rate.amount} requests of one customer in a minute",
             {"Retry-After": str(wait_s)},
+        )
+
+
+def _check_head(scope: Scope) -> None:
+    """Raise a Problem where a request's target or headers are too many or too long."""
+    headers = scope["headers"]
+    if len(headers) > limits.HEADERS_MAX:
+        raise Problem(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "LimitExceeded",
+            f"HEADERS_MAX is {limits.HEADERS_MAX}, got {len(headers)}",
+        )
+    size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if size > limits.TARGET_BYTES_MAX:
+        raise Problem(
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            "LimitExceeded",
+            f"TARGET_BYTES_MAX is {limits.TARGET_BYTES_MAX}, got {size}",
         )
 
 

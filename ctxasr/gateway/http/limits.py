@@ -63,7 +63,55 @@ RECOGNITIONS_OF_ONE_MAX: Final = 2
 """Of one customer: one utterance, and one that is sent again because its answer was lost."""
 
 CONNECTIONS_MAX: Final = 512
-"""Open connections; uvicorn itself answers 503 to more."""
+"""Open connections; the oldest idle one makes room for the next."""
+
+CONNECTIONS_RESERVED_MAX: Final = 16
+"""More than those, where all are at work: they may ask `/healthz` and the like, nothing else."""
+
+CONNECTIONS_OF_ADDRESS_MAX: Final = 64
+"""Of one address that have not shown a token yet: an eighth of the places. A proxy's connections
+show one with their first request."""
+
+CONNECTIONS_OF_CUSTOMER_MAX: Final = 128
+"""Of one customer: a quarter of the places."""
+
+TARGET_BYTES_MAX: Final = 8_192
+"""A path with its query, as sent: two ids of 256 and a token of 900 characters, each escaped in
+three bytes, take half of it."""
+
+STREAMS_MAX: Final = 32
+"""Requests that are open at once on one HTTP/2 connection: twice what one customer may have."""
+
+STREAM_WINDOW_BYTES_MAX: Final = 65_535
+CONNECTION_WINDOW_BYTES_MAX: Final = 262_144
+"""What an HTTP/2 client may send of one body, and of all of one connection, before it is read."""
+
+HEADER_TABLE_BYTES_MAX: Final = 4_096
+"""Headers that an HTTP/2 connection remembers of its answers, whatever more its client allows."""
+
+SEND_BUFFER_BYTES_MAX: Final = 65_536
+"""What is kept of an HTTP/2 answer that its client does not take, before its route has to wait."""
+
+CONTROL_FRAMES_MAX: Final = 1_000
+CONTROL_FRAMES_S: Final = 10.0
+"""HTTP/2 frames that carry nothing (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA) of one
+connection, in such a time; a client that takes an answer of 4 MB sends about a hundred."""
+
+RESETS_MAX: Final = 100
+"""Requests that one HTTP/2 connection may take back: each has been worked for."""
+
+HANDSHAKE_S_MAX: Final = 10.0
+"""How long a connection may take for the TLS handshake."""
+
+CHANNELS_MAX: Final = 256
+CHANNELS_OF_ONE_MAX: Final = 8
+"""Downchannels, of all and of one customer; the newest of a device replaces its older one."""
+
+CHANNEL_PAUSE_S: Final = 30.0
+"""Between two signs of life on a downchannel, so that no proxy in between closes it."""
+
+CHANNEL_S_MAX: Final = 3_600.0
+"""A downchannel; then the client opens the next one, as with AVS."""
 
 RATE_PER_MIN: Final = 600
 """Requests of one customer in any minute, unless `--rate` says otherwise: forty turns."""

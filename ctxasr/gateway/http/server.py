@@ -12,23 +12,26 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ctxasr.app import App, Models, Settings, aws, local
 from ctxasr.errors import InputError
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant, Tokens
+from ctxasr.gateway.http.connection import ALPN, Connection
 from ctxasr.gateway.http.description import describe
 from ctxasr.gateway.http.dialogues import Dialogues
 from ctxasr.gateway.http.guard import Guard
 from ctxasr.gateway.http.logs import Logged, log, to_stderr
+from ctxasr.gateway.http.places import Places
 from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
 from ctxasr.gateway.wyoming_server import WyomingServer
@@ -52,6 +55,7 @@ class Serving:
     rate_per_min: int = limits.RATE_PER_MIN
     wyoming: socket.socket | None = None
     speaks_for: str = ""
+    tls: ssl.SSLContext | None = None
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -77,6 +81,25 @@ def bound(host: str, port: int) -> socket.socket:
             f"{host}:{port}: cannot be listened on ({why}); give another --host or --port"
         ) from None
     return listener
+
+
+def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """TLS for clients of HTTP/2 and HTTP/1.1; `key` may stand in the certificate's file.
+
+    Raises:
+        InputError: no certificate and key in PEM, or they do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(ALPN))
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"--tls-cert {certificate}: no certificate with its key ({type(error).__name__}); give "
+            "both in PEM, the key without a password, also as --tls-key"
+        ) from None
+    return context
 
 
 def run(listener: socket.socket, serving: Serving) -> int | None:
@@ -146,7 +169,7 @@ async def _uvicorn(
     )
     config = uvicorn.Config(
         guard,
-        http=Hasty,
+        http=cast(Any, partial(Connection, Places())),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -154,10 +177,8 @@ async def _uvicorn(
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=limits.CONNECTIONS_MAX,
         timeout_keep_alive=limits.KEEP_ALIVE_S,
         timeout_graceful_shutdown=limits.GRACE_S,
-        h11_max_incomplete_event_size=limits.HEADER_BYTES_MAX,
     )
     tcp = WyomingServer(dialogues, Grant(customer=serving.speaks_for or "-"))
     addresses = [] if serving.wyoming is None else [await tcp.start(serving.wyoming)]
@@ -166,7 +187,7 @@ async def _uvicorn(
         for address in (url, *addresses):
             serving.ready(address)
 
-    server = _Server(config, ready)
+    server = _Server(config, ready, serving.tls)
 
     def stop() -> None:
         if server.should_exit:
@@ -219,68 +240,40 @@ class _Signals:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; its signals are ours, and it says where it listens."""
+    """uvicorn's server; its signals and its listener are ours, and it says where it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[str], None], tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._tls = ready, tls
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen; uvicorn itself would wait a minute for a TLS handshake."""
         assert sockets, "bound before"
+        await self.lifespan.startup()
+
+        def connection() -> asyncio.Protocol:
+            made: asyncio.Protocol = self.config.http_protocol_class(
+                config=self.config,  # type: ignore[call-arg]
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            return made
+
+        listening = await asyncio.get_running_loop().create_server(
+            connection,
+            sock=sockets[0],
+            backlog=BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else limits.HANDSHAKE_S_MAX,
+        )
+        self.servers = [listening]
+        self.started = True
         host, port = sockets[0].getsockname()[:2]
-        self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-
-
-class Hasty(H11Protocol):
-    """Ends connections that uvicorn would keep for slow clients.
-
-    Closes one whose request line and headers do not come within HEADERS_S_MAX; uvicorn's own timer
-    ends with the first byte. Cuts off one whose answer is not taken within SEND_S_MAX: closing it
-    would wait for the client as well.
-    """
-
-    _timer: asyncio.TimerHandle | None = None
-    _sending: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # paused means: something is still to be sent
-        self._arm()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._sending = self.loop.call_later(limits.SEND_S_MAX, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._sent()
-
-    def _sent(self) -> None:
-        if self._sending is not None:
-            self._sending.cancel()
-
-    def on_response_complete(self) -> None:
-        self._arm()
-        super().on_response_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        self._sent()
-        super().connection_lost(exc)
-
-    def _arm(self) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(limits.HEADERS_S_MAX, self._late)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _late(self) -> None:
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.close()
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._ready(f"{'http' if self._tls is None else 'https'}://{place}")

@@ -45,6 +45,7 @@ from ctxasr.followups import repeats_finished
 from ctxasr.forget import Forgotten, forget
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant
+from ctxasr.gateway.http.downchannel import Channels
 from ctxasr.gateway.http.erasures import CustomerErased, Erasures, Mark
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
@@ -107,6 +108,7 @@ class Service:
         self._seen: OrderedDict[str, float] = OrderedDict()
         self.erasures = Erasures()
         self.remembered = Remembered()
+        self.channels = Channels()
         self._asking: asyncio.Task[str] | None = None
         self._asked_ms = self._key_ms = -inf
 
@@ -355,6 +357,7 @@ class Service:
         """From now on no new requests are wanted, and the grace runs."""
         if self._until_s is None:
             self._until_s = asyncio.get_running_loop().time() + limits.GRACE_S
+            self.channels.close()
 
     def hurry(self) -> None:
         """Break off what still runs; nothing of it is acknowledged."""

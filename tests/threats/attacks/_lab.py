@@ -16,6 +16,7 @@ time, and `wire()`, the DynamoDB and KMS adapters over a local server, real requ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -57,8 +59,8 @@ __all__ = [
     "ANSWER", "HEARD", "MINE", "START_MS", "THEIRS", "TTL_S", "Door", "Encoder", "ExactAligner",
     "Gained", "HandClock", "Mutant", "Rows", "UtteranceResult", "Wire", "World", "answer",
     "carry_out", "completed", "decrypt", "door", "find_canaries", "listen", "on_event",
-    "on_utterance", "recognition", "recognize", "record", "refused_by", "run", "transplant",
-    "turn", "wire",
+    "on_utterance", "recognition", "recognize", "record", "refused_by", "run", "socket_of",
+    "told", "transplant", "turn", "wire",
 ]  # fmt: skip
 
 SERVER_VARIABLE: Final = "CTXASR_ATTACKED_SERVER"
@@ -325,6 +327,43 @@ async def door(world: World | None = None, *, rate_per_min: int = 600) -> AsyncI
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
         yield Door(client, world, tokens, file)
     await service.close()
+
+
+@asynccontextmanager
+async def socket_of(front: Door) -> AsyncIterator[int]:
+    """The door behind a port of loopback, as `ctxasr serve` opens it; yields the port."""
+    import uvicorn
+
+    from ctxasr.gateway.http import server
+    from ctxasr.gateway.http.connection import Connection
+    from ctxasr.gateway.http.places import Places
+
+    guard: Any = front.client._transport.app
+    kind: Any = partial(Connection, Places())
+    config = uvicorn.Config(guard, http=kind, ws="none", lifespan="off", log_config=None)
+    listener = server.bound("127.0.0.1", 0)
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    running = server._Server(config, ready.set_result, None)
+    serving = asyncio.create_task(running.serve([listener]))
+    try:
+        yield int((await ready).rpartition(":")[2])
+    finally:
+        running.should_exit = running.force_exit = True
+        await serving
+        listener.close()
+
+
+async def told(port: int, sent: bytes, wait_s: float = 10.0) -> bytes:
+    """What a connection is answered until it is closed, or until it is waited for no longer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    answer = bytearray()
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(wait_s):
+            while piece := await reader.read(65_536):
+                answer += piece
+    writer.close()
+    return bytes(answer)
 
 
 def grant(customer: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from _lab import Gained, Mutant, carry_out, door, turn
 
 MUTANT: Mutant = (
-    "gateway/http/server.py",
+    "gateway/http/http1.py",
     "self._sending = self.loop.call_later(limits.SEND_S_MAX, self.transport.abort)",
     "pass",
 )
@@ -26,6 +26,8 @@ async def attack() -> str:
     import uvicorn
 
     from ctxasr.gateway.http import limits, server
+    from ctxasr.gateway.http.http1 import Http1
+    from ctxasr.gateway.http.places import Places
 
     vars(limits)["SEND_S_MAX"] = 0.2
     vars(limits)["HEADERS_S_MAX"] = 600.0
@@ -34,7 +36,12 @@ async def attack() -> str:
             await front.record(one)
         lost = asyncio.Event()
 
-        class Watched(server.Hasty):
+        class Watched(Http1):
+            def __init__(self, **named: Any) -> None:
+                place = Places().take("127.0.0.1", lambda: None)
+                assert place is not None, "the first one"
+                super().__init__(place, **named)
+
             def connection_lost(self, exc: Exception | None) -> None:
                 lost.set()
                 super().connection_lost(exc)
@@ -44,7 +51,7 @@ async def attack() -> str:
         listener = server.bound("127.0.0.1", 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BYTES)
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        running = server._Server(config, ready.set_result)
+        running = server._Server(config, ready.set_result, None)
         serving = asyncio.create_task(running.serve([listener]))
         address = ("127.0.0.1", int((await ready).rpartition(":")[2]))
         deaf = socket.socket()

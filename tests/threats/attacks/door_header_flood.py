@@ -1,0 +1,29 @@
+"""The door, a head that arrives at once: a parser that counts only what is incomplete takes it all.
+
+Attacker: anybody who can reach the port.
+Holds against it: a head is measured as it came, also where it came in one piece.
+"""
+
+from _lab import Gained, Mutant, carry_out, door, socket_of, told
+
+MUTANT: Mutant = (
+    "gateway/http/http1.py",
+    "if len(head) > limits.HEADER_BYTES_MAX:",
+    "if False:",
+)
+
+HEAD_BYTES = 120_000
+
+
+async def attack() -> str:
+    async with door() as front, socket_of(front) as port:
+        head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nx: " + b"y" * HEAD_BYTES + b"\r\n\r\n"
+        answer = await told(port, head)
+        if answer.startswith(b"HTTP/1.1 200 "):
+            raise Gained(f"a head of {len(head)} bytes was taken")
+        assert answer.startswith(b"HTTP/1.1 431 "), answer[:40]
+    return f"a head of {len(head)} bytes was refused"
+
+
+if __name__ == "__main__":
+    carry_out(attack, real_time=True)
