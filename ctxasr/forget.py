@@ -24,20 +24,28 @@ class Forgotten:
     looks: int
 
 
-async def forget(customer: str, store: EventStore, vault: PayloadVault) -> Forgotten:
+async def forget(
+    customer: str,
+    store: EventStore,
+    vault: PayloadVault,
+    *,
+    rounds_max: int | None = None,
+) -> Forgotten:
     """Delete all that both tables hold of a customer; returns only when both show nothing.
 
-    The last look at each is a strongly consistent one and finds no item: that is the proof.
+    The last look at each is a strongly consistent one and finds no item: that is the proof. It
+    takes at most `rounds_max` looks, by default FORGET_ROUNDS_MAX.
 
     Raises:
-        LimitExceeded: items keep coming, more than FORGET_ROUNDS_MAX looks.
+        LimitExceeded: items keep coming, more than that.
         StoreUnavailable: partly done; ask again.
     """
     items = payloads = 0
-    for look in range(1, FORGET_ROUNDS_MAX + 1):
+    rounds_max = FORGET_ROUNDS_MAX if rounds_max is None else rounds_max
+    for look in range(1, rounds_max + 1):
         of_status = await store.forget(customer)
         of_payload = await vault.forget(customer) if not of_status else 0
         if not of_status and not of_payload:
             return Forgotten(items, payloads, look)
         items, payloads = items + of_status, payloads + of_payload
-    raise LimitExceeded("FORGET_ROUNDS_MAX", FORGET_ROUNDS_MAX, FORGET_ROUNDS_MAX + 1, "forget")
+    raise LimitExceeded("FORGET_ROUNDS_MAX", rounds_max, rounds_max + 1, "forget")

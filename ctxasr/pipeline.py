@@ -60,6 +60,9 @@ LOOK_FIRST_MS: Final = 20.0
 LOOKS_MAX: Final = 20
 """Looks of one event; those for the longest reply are sixteen."""
 
+DECISIONS_MAX: Final = 4
+"""Decisions of one event: the customer is forgotten between any two of them."""
+
 PATIENCE: Final = 0.5
 """For this share of what is left of the compute window the owner of a claim is waited for."""
 
@@ -107,15 +110,25 @@ async def on_event(record: Record, ports: Ports) -> ConsistentStatus:
     ports.windows.note(event)
     ports.windows.see(status)
     ports.telemetry.point("recorded", event.key.turn, event=event.key.event)
-    match decide(status, event.key.event):
-        case Decision.COMPUTE:
-            return await _settle(status, event, ports)
-        case Decision.DISCARD:
-            return await discard(status, ports.store, ports.vault)
-        case Decision.OTHERS if may_complete(event):
-            return await _see_settled(status, event, ports)
-        case _:
+    for _ in range(DECISIONS_MAX):
+        match decide(status, event.key.event):
+            case Decision.COMPUTE:
+                status = await _settle(status, event, ports)
+            case Decision.DISCARD:
+                status = await discard(status, ports.store, ports.vault)
+            case Decision.OTHERS if may_complete(event):
+                return await _see_settled(status, event, ports)
+            case _:
+                return status
+        is_open = status.outcome is None and status.owner is None
+        if not is_open or event.key.event not in status.marks:
             return status
+        # The customer was forgotten before that was done, and a duplicate of this event is in the
+        # item that was made anew: nobody delivers it again once this one is acknowledged.
+    raise StoreUnavailable(
+        f"the turn was made anew after each of DECISIONS_MAX = {DECISIONS_MAX} decisions; "
+        "deliver this again"
+    )
 
 
 async def sweep(customer: str, ports: Ports) -> int:
@@ -247,6 +260,8 @@ async def _embed_alone(
         if waited:  # for an earlier delivery of this event, which may have failed
             status = await ports.store.read(status.turn) or status
         if status.outcome is not None:
+            return status
+        if not expects_speech(status):  # made anew while this waited: another turn, so to speak
             return status
         deadline = window_of(status)
         facts = {"at_ms": deadline.opened_ms, "duration_ms": deadline.window_ms}

@@ -38,7 +38,7 @@ from ctxasr.scenario.values import DELAY_MS_MAX, PAYLOAD_TTL_MS_MAX, Duration, W
 from ctxasr.sim.plans.draw import DRIFT_PPM_MAX
 from ctxasr.sim.plans.faults import OF_A_REQUEST, FaultKind
 from ctxasr.sim.plans.plan import NODES, Plan
-from ctxasr.sim.plans.templates import ANSWER, MOMENT_EVENTS, SWEEP, TURN_EVENTS
+from ctxasr.sim.plans.templates import ANSWER, FORGET, MOMENT_EVENTS, SWEEP, TURN_EVENTS
 from ctxasr.sim.region.nodes import WRONG_MS_MAX
 from ctxasr.sim.region.replicas import FOLLOWERS
 from ctxasr.sim.runs import Setting
@@ -71,7 +71,8 @@ INVARIANTS: Final = 15
 
 OPERATIONS: Final = (
     "new_key", "open_key", "put", "link", "record", "claim", "get", "follow", "read", "get_blob",
-    "decrypt", "put_blob", "settle", "delete", "turns",
+    "decrypt", "put_blob", "settle", "delete", "turns", "forget", "forget_item", "forget_payloads",
+    "forget_payload",
 )  # fmt: skip
 """Requests of the stages, by the names that faults give them."""
 
@@ -96,20 +97,22 @@ PLACELESS: Final = (
 
 _PLACE: Final = r"d(?:0|[1-9]\d{0,5})t[1-9]\d{0,3}"
 _EVENTS: Final = (*TURN_EVENTS, *MOMENT_EVENTS, ANSWER)
+_OF_A_CUSTOMER: Final = (SWEEP, FORGET)
+"""Lines that concern no turn, and may stand several times."""
 
 
 def _event(value: str) -> str:
     place, _, what = value.partition(".")
-    if value == SWEEP or (re.fullmatch(_PLACE, place, re.ASCII) and what in _EVENTS):
+    if value in _OF_A_CUSTOMER or (re.fullmatch(_PLACE, place, re.ASCII) and what in _EVENTS):
         return value
-    close = difflib.get_close_matches(what or value, (*_EVENTS, SWEEP), n=1)
+    close = difflib.get_close_matches(what or value, (*_EVENTS, *_OF_A_CUSTOMER), n=1)
     near = ""
     if close:
-        right = close[0] if close[0] == SWEEP else f"d0t1.{close[0]}"
+        right = close[0] if close[0] in _OF_A_CUSTOMER else f"d0t1.{close[0]}"
         near = f"; did you mean an event such as {right}?"
     raise wrong(
-        f"must be an event such as d0t1.reply (dialogue 0, turn 1), or {SWEEP}; the events of a "
-        f"turn are {', '.join(_EVENTS)}{near}"
+        f"must be an event such as d0t1.reply (dialogue 0, turn 1), {SWEEP} or {FORGET}; "
+        f"the events of a turn are {', '.join(_EVENTS)}{near}"
     )
 
 
@@ -129,7 +132,7 @@ Event = Annotated[
     str,
     AfterValidator(_event),
     WithJsonSchema(
-        {"type": "string", "pattern": rf"^({SWEEP}|{_PLACE}\.({'|'.join(_EVENTS)}))$"}
+        {"type": "string", "pattern": rf"^({SWEEP}|{FORGET}|{_PLACE}\.({'|'.join(_EVENTS)}))$"}
         | {"examples": ["d0t1.reply"]}
     ),
 ]
@@ -146,7 +149,8 @@ class PlannedDelivery(Strictly):
     """One event and when it happens; one line of a plan."""
 
     event: Event
-    """Its place, as in d0t1.reply: dialogue 0, turn 1. `sweep` looks at the customer's turns."""
+    """Its place, as in d0t1.reply: dialogue 0, turn 1. `sweep` looks at the customer's turns,
+    `forget` erases the customer."""
     at_ms: Instant = 0.0
     """When it happens and is delivered, from the start."""
     customer: Customer = 0
@@ -262,7 +266,7 @@ class PlanLines(Strictly):
                     f"once more, a fault of kind '{FaultKind.DUPLICATE}' would be right"
                 )
                 raise wrong(message, at=f"deliveries.{place}.event")
-            if one.event != SWEEP:
+            if one.event not in _OF_A_CUSTOMER:
                 seen.add((one.customer, one.event))
 
     def _befalls(self) -> None:

@@ -18,9 +18,11 @@ from typing import Any, Final
 
 from ctxasr.answer import listen, on_utterance
 from ctxasr.errors import CtxasrError
-from ctxasr.events import ConsistentStatus, PayloadKind, TurnKey, to_event
+from ctxasr.events import ConsistentStatus, TurnKey, to_event
+from ctxasr.forget import forget
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import Clock, EventStore
+from ctxasr.sim.expiry_probe import probe
 from ctxasr.sim.fleet.measures import Measures
 from ctxasr.sim.garbage import seldom_collected
 from ctxasr.sim.judging.coverage import Coverage
@@ -35,10 +37,10 @@ from ctxasr.sim.judging.evidence import (
 from ctxasr.sim.judging.invariants import cannot_apply, judge
 from ctxasr.sim.judging.watch import Watch
 from ctxasr.sim.loop import Deadlock, StepBudgetExceeded, VirtualLoop
-from ctxasr.sim.luck import Luck, kind
+from ctxasr.sim.luck import Luck
 from ctxasr.sim.plans.faults import Fault, FaultKind
 from ctxasr.sim.plans.plan import START_MS, Delivery, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP, place_of, record_of, template
+from ctxasr.sim.plans.templates import ANSWER, FORGET, SWEEP, place_of, record_of, template
 from ctxasr.sim.region.doubles import SimAligner, SimEncoder, SimTelemetry, heard
 from ctxasr.sim.region.nodes import WRONG_MS_MAX, Fleet, Node
 from ctxasr.sim.region.requests import Handling, NodeDown, Place
@@ -158,7 +160,7 @@ class World:
         await self._settle_the_rest()
         if self._setting.probe:
             self._before_probes = self._measured()
-            await self._probe()
+            await probe(self._tables, self._fleet, self._luck, self._setting.what_if)
 
     def _measured(self) -> tuple[Measures, Usage]:
         """What the fleet's own work came to."""
@@ -180,19 +182,22 @@ class World:
 
     def _at(self, at_s: float, message: Message, slot: int) -> None:
         self._pending += 1
+        message.under_way += 1
         self._loop.call_at(at_s, self._arrive, message, slot, context=self._context)
 
     def _arrive(self, message: Message, slot: int) -> None:
         node = self._fleet.at(slot)
         if node is None:
             self._again(message, slot, self._loop.now_s)
-            self._done(None)
+            self._done(None, message)
             return
         handling = self._handling(message, node)
         if message.what == ANSWER:
             call = self._answer(message, handling)
         elif message.what == SWEEP:
             call = self._sweep(message, handling)
+        elif message.what == FORGET:
+            call = self._forget(message, handling)
         else:
             call = self._event(message, handling)
         self._tasks[handling] = self._loop.create_task(call)
@@ -206,9 +211,11 @@ class World:
         at_s = max(self._loop.now_s + 0.001, received_s + VISIBILITY_S)
         self._at(at_s, message, slot + 1)
 
-    def _done(self, handling: Handling | None) -> None:
+    def _done(self, handling: Handling | None, message: Message | None = None) -> None:
         """A delivery is over; called last by its task."""
         self._tasks.pop(handling, None)
+        if message is not None:
+            message.under_way -= 1
         self._pending -= 1
         if not self._pending and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
@@ -259,16 +266,30 @@ class World:
         """Record an event; acknowledge it if that succeeds on a node that lives."""
         record = record_of(message.template, message.customer, message.delivery.at_ms)
         call = on_event(record, self._ports(handling, message))
+        turn = message.turn
+        before = self._watch.forgotten[turn]
         if await self._carry_out(handling, message, call) and not message.acked:
             message.acked = True
-            newest = self._tables.partition(message.customer).newest
-            turn = message.turn
-            self._watch.acked(handling, message.template, turn, newest.get(turn))
+            status = self._tables.partition(message.customer).newest.get(turn)
+            erased = self._watch.forgotten[turn] != before
+            self._watch.acked(handling, message.template, turn, status, erased=erased)
+            if before and not erased:
+                self._evidence.acknowledged(record)
 
     async def _sweep(self, message: Message, handling: Handling) -> None:
         call = sweep(message.customer, self._ports(handling, message))
         if await self._carry_out(handling, message, call):
             message.acked = True
+
+    async def _forget(self, message: Message, handling: Handling) -> None:
+        """Another process erases the customer, and is told when both tables hold nothing."""
+        before = self._evidence.over(message.customer)
+        ports = self._ports(handling, message)
+        call = forget(message.customer, ports.store, ports.vault)
+        if await self._carry_out(handling, message, call):
+            message.acked = True
+            self._evidence.gone.update(before)
+            self.coverage.hit("forgotten")
 
     async def _carry_out(
         self, handling: Handling, message: Message, call: Coroutine[Any, Any, Any]
@@ -292,9 +313,11 @@ class World:
         self._evidence.handled.append(
             Handled(handling.event, handling.requests, handling.attempts, took_s)
         )
+        if not succeeded:
+            self._evidence.cut_short.add(message.turn)
         if not succeeded and not message.acked:
             self._again(message, node.slot, began_s)
-        self._done(handling)
+        self._done(handling, message)
         return succeeded
 
     async def _answer(self, message: Message, handling: Handling) -> None:
@@ -325,7 +348,7 @@ class World:
         finally:
             listening.cancel()
             message.acked = True
-            self._done(handling)
+            self._done(handling, message)
 
     # ------------------------------------------------------------ the end
 
@@ -348,42 +371,6 @@ class World:
                 node = self._fleet.at(0)
                 assert node is not None, "all restarts are over"
                 await self._sweep(message, self._handling(message, node))
-
-    async def _probe(self) -> None:
-        """At their expiry rows are still there, and no node may be given any of them (14).
-
-        Of each customer the turn that lives longest is tried, at the expiry of its item and of its
-        oldest payload, by the node whose clock is the slowest.
-        """
-        for customer, part in self._tables.partitions.items():
-            left = [(row.expires_at_s, turn, ref) for (turn, ref), row in part.rows.items()]
-            left = [one for one in left if one[1] in part.newest]
-            if not left:
-                continue
-            turn = max(left)[1]
-            expires_at_s, _, ref = min(one for one in left if one[1] == turn)
-            for instant_s in sorted({part.newest[turn].expires_at_s, expires_at_s}):
-                now_s = START_MS / 1_000.0 + self._loop.now_s
-                await self._loop.sleep(max(0.0, instant_s - now_s) + 0.001)
-                node = min(self._fleet.nodes, key=lambda one: one.clock.now_ms())
-                await self._read_expired(customer, node, turn, ref)
-
-    async def _read_expired(self, customer: str, node: Node, turn: TurnKey, ref: Any) -> None:
-        stream = self._luck.stream(kind("probe"), node.slot)
-        handling = Handling(self._tables, node, customer, "probe", stream)
-        store, vault = ports_of(self._setting.what_if, handling)
-        self.coverage.hit("probe: expired row still there")
-        await store.read(turn)
-        newest = self._tables.partition(customer).newest.get(turn)
-        if newest is None or newest.wrapped_key is None:
-            return
-        try:
-            if ref.kind is PayloadKind.CONTEXT:
-                await vault.get_blob(newest.wrapped_key, turn, ref)
-            else:
-                await vault.get(newest.wrapped_key, turn, [ref])
-        except CtxasrError:
-            return
 
 
 def _too_late(loop: Any, context: dict[str, Any]) -> None:

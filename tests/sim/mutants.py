@@ -75,7 +75,7 @@ MUTANTS: Final = (
     Mutant(
         8, "an event is acknowledged while its turn is embedded in the background",
         "pipeline.py",
-        "return await _settle(status, event, ports)",
+        "status = await _settle(status, event, ports)",
         'return __import__("asyncio").ensure_future('
         "_settle(status, event, ports)) and status",
         200,
@@ -91,7 +91,7 @@ MUTANTS: Final = (
     Mutant(
         10, "all turns of a customer hand out the same token",
         "events.py",
-        "initiator = token_of(body.initiator) if isinstance(body, _LINKED) else None",
+        "initiator = body.link if isinstance(body, _LINKED) else None",
         "initiator = header.namespace if isinstance(body, _LINKED) else None",
         100,
     ),
@@ -141,3 +141,36 @@ MUTANTS: Final = (
         500,
     ),
 )  # fmt: skip
+
+FORGETTING: Final = (
+    Mutant(
+        6, "a claim demands nothing of what it stands on",
+        "pipeline.py",
+        "status = await ports.store.claim(status.turn, event.key.event, grounds=grounds)",
+        "status = await ports.store.claim(status.turn, event.key.event)",
+        4_000,
+        lines=6,  # what satisfies the trigger, the forget, what comes late, and how late
+    ),
+    Mutant(
+        6, "an outcome demands nothing of what it stands on",
+        "trigger.py",
+        "settled = await store.settle(status.turn, outcome, owner=owner, grounds=grounds)",
+        "settled = await store.settle(status.turn, outcome, owner=owner)",
+        4_000,
+    ),
+    Mutant(
+        9, "the key that was used is not compared with the item's",
+        "record.py",
+        "if key is not None and key == status.wrapped_key:",
+        "if key is not None:",
+        1_000,
+    ),
+    Mutant(
+        9, "a forget leaves the payloads to their time to live",
+        "forget.py",
+        "of_payload = await vault.forget(customer) if not of_status else 0",
+        "of_payload = 0",
+        50,
+    ),
+)  # fmt: skip
+"""The same, where a customer is forgotten at some moment."""

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from threats.test_attacks import copy_with
 
-from .mutants import MUTANTS, Mutant
+from .mutants import FORGETTING, MUTANTS, Mutant
 
 HUNT = Path(__file__).with_name("hunt.py")
 SECONDS_MAX = 120.0
 
-every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=[str(m.invariant) for m in MUTANTS])
+ALL = (*MUTANTS, *FORGETTING)
+every_mutant = pytest.mark.parametrize(
+    "mutant", ALL, ids=[f"{one.invariant} {one.story}" for one in ALL]
+)
 
 
 def hunted(mutant: Mutant, folder: Path) -> dict[str, Any]:

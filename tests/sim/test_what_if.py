@@ -61,7 +61,7 @@ def found(
     total = Found()
     setting = Setting(trace=False, what_if=what_if, context_bytes=context_bytes)
     for seed in range(SEEDS):
-        plan = with_texts(draw(seed, PROFILES[profile]), text_bytes)
+        plan = with_texts(draw(seed, replace(PROFILES[profile], forgets=0.0)), text_bytes)
         run = simulate(plan, MemoryEventStore, setting)
         total.turns += events(plan.deliveries, "recognize")
         total.asking += events(plan.deliveries, "expect")
@@ -74,6 +74,15 @@ def found(
 
 def events(deliveries: Iterable[Delivery], what: str) -> int:
     return sum(one.event.endswith(f".{what}") for one in deliveries)
+
+
+def test_a_single_table_forgets_as_well() -> None:
+    setting = Setting(trace=False, what_if=WhatIf.SINGLE_TABLE)
+    for seed in range(SEEDS):
+        plan = draw(seed, replace(PROFILES["all"], forgets=0.8))
+        run = simulate(plan, MemoryEventStore, setting)
+        assert not run.violations, f"seed {seed}: {run.violations[0]}"
+        assert run.used.payload_wcu == run.used.payload_rcu == 0.0
 
 
 # ---------------------------------------------------------------- what each one costs or loses

@@ -18,7 +18,7 @@ from ctxasr.sim.plans.draw import PROFILES, Shape, draw
 from ctxasr.sim.plans.faults import OF_A_REGION, Fault, FaultKind
 from ctxasr.sim.plans.plan import Delivery, Plan
 from ctxasr.sim.plans.shrink import shrink
-from ctxasr.sim.plans.templates import MARK
+from ctxasr.sim.plans.templates import FORGET, MARK
 from ctxasr.sim.region.what_if import WhatIf
 from ctxasr.sim.runs import Run, Setting
 from ctxasr.sim.world import DELIVERIES_MAX, VISIBILITY_S, simulate
@@ -236,6 +236,41 @@ def test_what_is_left_of_a_plan_has_no_fault_of_what_was_deleted() -> None:
 
 
 # ---------------------------------------------------------------- what becomes of single plans
+
+
+FORGETS = replace(PROFILES["all"], forgets=0.8)
+
+
+def test_a_customer_may_be_forgotten_at_any_moment() -> None:
+    reached = Coverage()
+    for seed in range(600):
+        plan = draw(seed, FORGETS)
+        run = simulate(plan, MemoryEventStore, Setting(trace=False))
+        assert not run.violations, f"seed {seed}: {of_all(run)}"
+        reached.add(run.coverage)
+    assert all(
+        reached.counts[name]
+        for name in ("forgotten", "acknowledged across a forget", "sealed again")
+    )
+
+
+def test_the_luck_of_plans_without_a_forget_is_as_it_was() -> None:
+    for seed in range(50):
+        never, often = draw(seed, replace(FORGETS, forgets=0.0)), draw(seed, FORGETS)
+        kept = tuple(one for one in often.deliveries if one.event != FORGET)
+        assert (kept, often.faults) == (never.deliveries, never.faults)
+
+
+def test_what_was_over_before_a_forget_is_gone_and_what_comes_later_is_there() -> None:
+    for at_ms in (1_100.0, 1_290.0, 1_306.0, 1_320.0, 2_000.0, 8_000.0):
+        late = Delivery("d0t1.entities", 1_600.0, node=1)
+        lines = (*ASKING, late, Delivery(FORGET, at_ms, node=2), ANSWER)
+        run = carry_out(*lines)
+        assert not run.violations, f"at {at_ms}: {of_all(run)}"
+        assert run.coverage.counts["forgotten"] == 1
+        embedded = run.outcomes.get("embedded", 0)
+        assert embedded == 0, "its texts were forgotten, or came without the others"
+        assert run.coverage.counts["answer: hit"] == (at_ms > ANSWER.at_ms)
 
 
 def outcomes(*lines: Delivery | Fault, **setting: Any) -> dict[str, int]:

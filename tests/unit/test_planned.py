@@ -138,6 +138,7 @@ def test_the_format_knows_every_field_of_a_plan() -> None:
         (LINE % "event: d00t1.reply", 5, "plan.deliveries.0.event", "dialogue 0, turn 1"),
         (LINE % "event: d٣t1.reply", 5, "plan.deliveries.0.event", "dialogue 0, turn 1"),
         (LINE % "event: 7", 5, "plan.deliveries.0.event", "write it in quotes"),
+        (LINE % "event: forgot", 5, "plan.deliveries.0.event", "an event such as forget"),
         (LINE % "event: sweep, at_ms: -1", 5, "plan.deliveries.0.at_ms", "at least 0"),
         (LINE % "event: sweep, at_ms: '900'", 5, "plan.deliveries.0.at_ms", "without quotes"),
         (LINE % "event: sweep, at_ms: true", 5, "plan.deliveries.0.at_ms", "must be a number"),
@@ -252,6 +253,7 @@ def test_what_befalls_something_is_read() -> None:
     for text in some:
         assert read_any(FAULT % text), text
     assert read_any(LINE % "event: sweep" + "    - {event: sweep, at_ms: 7}\n"), "sweeps come twice"
+    assert read_any(LINE % "event: forget" + "    - {event: forget, at_ms: 7}\n"), "so do forgets"
 
 
 def test_the_schema_agrees_with_the_models() -> None:

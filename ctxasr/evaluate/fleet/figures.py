@@ -21,6 +21,7 @@ from ctxasr.sim.fleet.measures import REPLY_EDGES_MS, UNITS
 from ctxasr.sim.fleet.question import Question
 from ctxasr.sim.fleet.shares import OUTCOMES, STATES
 from ctxasr.sim.fleet.summary import Summary
+from ctxasr.sim.judging.coverage import OF_A_FORGET
 from ctxasr.sim.plans.draw import PROFILES
 from ctxasr.sim.plans.faults import FaultKind
 
@@ -55,7 +56,7 @@ def _of_events(
         of_fault, _, kind = name.partition(FAULT)
         (kinds if not of_fault and kind else branches)[kind or name] = count
     unasked = set(FaultKind) - set(PROFILES[question.faults].kinds)
-    out_of_reach = {f"{FAULT}{kind}" for kind in unasked}
+    out_of_reach = {f"{FAULT}{kind}" for kind in unasked}.union(OF_A_FORGET)
     return {
         "events": counts["events"],
         "blocks": summary.blocks,

@@ -60,19 +60,24 @@ class Faults:
         return ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "none"
 
 
-def check_write(before: Stores, after: Stores) -> Iterator[str]:
-    """What one operation must not do, whoever asked for it."""
+def check_write(turn: SmallTurn, before: Stores, after: Stores, forgets: bool) -> Iterator[str]:
+    """What one operation must not do, whoever asked for it; `forgets`: it erases the customer."""
     old, new = item_of(before), item_of(after)
-    if old is not None and new is None:
+    if old is not None and new is None and not forgets:
         yield "9: the item is gone"
     if new is None:
         return
     if old is not None:
         yield from _check_kept(old, new)
-    if len(_contexts(new)) > 1:
+    if new.owner is not None and not turn.needed <= new.marks.keys():
+        yield "6: claimed, and the trigger is not satisfied"
+    ended = turn.is_swept or "completed" in new.marks
+    if new.outcome is Outcome.DISCARDED and not ended:
+        yield "6: discarded, and its request has not ended"
+    if len(contexts_of(new)) > 1:
         yield "2: two contexts have taken effect"
-    if bool(_contexts(new)) != (new.outcome is Outcome.EMBEDDED):
-        yield f"2: {len(_contexts(new))} contexts, and the outcome is {new.outcome}"
+    if bool(contexts_of(new)) != (new.outcome is Outcome.EMBEDDED):
+        yield f"2: {len(contexts_of(new))} contexts, and the outcome is {new.outcome}"
     if new.outcome is Outcome.EMBEDDED and (new.owner is None or new.wrapped_key is None):
         yield "2: embedded without a claim, or without a key"
     if new.outcome is Outcome.DISCARDED and new.owner is not None:
@@ -81,7 +86,7 @@ def check_write(before: Stores, after: Stores) -> Iterator[str]:
         yield f"8: {new.outcome}, and the data key is there"
     lost = before[1].rows.keys() - after[1].rows.keys()
     texts = {place for place in lost if f"#{PayloadKind.CONTEXT}#" not in place[1]}
-    if texts and new.wrapped_key is not None:
+    if texts and new.wrapped_key is not None and not turn.is_forgotten:
         yield "8: payloads deleted before their key was shredded"
 
 
@@ -93,7 +98,7 @@ def _check_kept(old: ConsistentStatus, new: ConsistentStatus) -> Iterator[str]:
         yield "9: a payload's reference is gone"
     if old.outcome is not None and new.outcome is not old.outcome:
         yield f"2: settled once more, {old.outcome} and then {new.outcome}"
-    if old.outcome is not None and _contexts(new) != _contexts(old):
+    if old.outcome is not None and contexts_of(new) != contexts_of(old):
         yield "2: another context has taken effect after the turn was settled"
     if old.owner is not None and new.owner != old.owner:
         yield "3: the claim has changed hands"
@@ -133,7 +138,7 @@ def check_quiet(turn: SmallTurn, stores: Stores, used: Faults) -> Iterator[str]:
     events = [to_event(turn.record(name), TTL_S) for name in turn.events]
     if item.marks != {event.key.event: event.mark for event in events}:
         yield "7: not the events that once and in order leaves"
-    if item.refs - _contexts(item) != {one.payload.ref for one in events if one.payload}:
+    if item.refs - contexts_of(item) != {one.payload.ref for one in events if one.payload}:
         yield "7: not the references that once and in order leaves"
     if "expect" in turn.events and now(stores[0].follow(TURN.customer, TOKEN)) != TURN:
         yield "7: the token does not lead to the turn"
@@ -164,15 +169,16 @@ def _check_rows(
         payload = to_event(turn.record(event), TTL_S).payload
         if payload is None:
             continue
-        found = _read(stores, item, "get", [payload.ref])
+        found = read(stores, item, "get", [payload.ref])
         if frozen(found) != frozen([payload]):
             yield f"9: the payload of {event} cannot be read as it was written"
-    for ref in _contexts(item):
-        if not isinstance(_read(stores, item, "get_blob", ref), bytes):
+    for ref in contexts_of(item):
+        if not isinstance(read(stores, item, "get_blob", ref), bytes):
             yield "2: the context that took effect cannot be read"
 
 
-def _read(stores: Stores, item: ConsistentStatus, name: str, what: object) -> object:
+def read(stores: Stores, item: ConsistentStatus, name: str, what: object) -> object:
+    """A payload under the item's key; a Refusal where it cannot be read."""
     operation = Operation("payload", name, (item.wrapped_key, TURN, what), (), "checks")
     try:
         return carry_out(stores, operation)
@@ -180,7 +186,8 @@ def _read(stores: Stores, item: ConsistentStatus, name: str, what: object) -> ob
         return Refusal(error)
 
 
-def _contexts(item: ConsistentStatus) -> frozenset[PayloadRef]:
+def contexts_of(item: ConsistentStatus) -> frozenset[PayloadRef]:
+    """The contexts that the item refers to."""
     return frozenset(ref for ref in item.refs if ref.kind is PayloadKind.CONTEXT)
 
 

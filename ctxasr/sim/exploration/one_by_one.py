@@ -18,7 +18,7 @@ from typing import Any, Final
 from ctxasr.errors import StoreUnavailable
 from ctxasr.events import ConsistentStatus
 from ctxasr.sim.exploration.handlers import DEADLINE, feed
-from ctxasr.sim.exploration.small_turns import SWEEPER
+from ctxasr.sim.exploration.small_turns import HELPERS
 from ctxasr.sim.exploration.stepped import Stepped
 from ctxasr.sim.exploration.tables import Refusal, fork, item_of
 from ctxasr.sim.exploration.turn import (
@@ -98,7 +98,7 @@ class Interleaving:
                     found.append((STALE, process, number, True))
         if used[4] < faults.duplicates:
             delivery = self._delivery() + 1
-            names = [name for name in self._setting.at_once if name != SWEEPER]
+            names = [name for name in self._setting.at_once if name not in HELPERS]
             found += [(DUPLICATE, f"{name}/{delivery}", 0, False) for name in names]
         return found
 
@@ -152,7 +152,7 @@ class Interleaving:
             return
         del self.running[handler.process]
         if kind == CRASH or isinstance(handler.error, StoreUnavailable):
-            if name != SWEEPER and name not in self.acknowledged:
+            if name not in HELPERS and name not in self.acknowledged:
                 self._begin(self._setting.handlers.names.index(name), self._delivery())
         elif handler.error is None:
             self.acknowledged.add(name)

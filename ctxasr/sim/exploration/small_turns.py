@@ -6,6 +6,7 @@
     discards   the request is completed and nobody expects an answer
     mixed      expect-speech and the end of the request race
     swept      a sweep comes between
+    forgotten  the customer is forgotten between
 
 The last events of a turn are recorded at the same time, those before them one after the other.
 """
@@ -25,7 +26,10 @@ TOKEN: Final = "asked"  # noqa: S105 -- names the turn that asked
 REPLY_MS: Final = 4_000
 TTL_S: Final = 3_600
 SWEEPER: Final = "sweep"
-"""The one who is no event: it is not redelivered, another one will come."""
+"""One who is no event: it is not redelivered, another one will come."""
+FORGETTER: Final = "forget"
+"""The other one; only where it is answered has it forgotten."""
+HELPERS: Final = frozenset({SWEEPER, FORGETTER})
 
 _MESSAGES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "utterance": ("ContextText.Utterance", {"text": "call meg"}),
@@ -47,7 +51,9 @@ class SmallTurn:
     """A turn to explore.
 
     `events` in their usual order; `needed` are those that satisfy its trigger together, empty if
-    nothing does; `outcomes` are those that it may have without any fault.
+    nothing does; `outcomes` are those that it may have without any fault. One that is forgotten may
+    also have none (what came before is gone, and the sweep closes what came after), and is embedded
+    where the forget died.
     """
 
     name: str
@@ -57,6 +63,12 @@ class SmallTurn:
     announced: int = 0
     encoder_fails: bool = False
     is_swept: bool = False
+    is_forgotten: bool = False
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """Who comes between and is no event."""
+        return (SWEEPER,) * self.is_swept + (FORGETTER,) * self.is_forgotten
 
     def record(self, event: str) -> Record:
         """The event as it is delivered, the same at each delivery."""
@@ -78,16 +90,16 @@ class SmallTurn:
     def split(self, recorders: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Events that are recorded before, and those that `recorders` processes record at once.
 
-        The sweeper is one of the recorders.
+        The helpers are some of the recorders.
 
         Raises:
             InputError: the turn has fewer events, or there is no recorder.
         """
-        at_once = recorders - self.is_swept
+        helpers = len(self.helpers)
+        at_once = recorders - helpers
         if not 1 <= at_once <= len(self.events):
-            least = 1 + self.is_swept
             raise InputError(
-                f"turn {self.name!r} can have {least} to {len(self.events) + self.is_swept} "
+                f"turn {self.name!r} can have {1 + helpers} to {len(self.events) + helpers} "
                 f"recorders, not {recorders}"
             )
         before = len(self.events) - at_once
@@ -116,5 +128,7 @@ SMALL_TURNS: Final = {
                   frozenset({EMBEDDED, DISCARDED})),
         SmallTurn("swept", ("utterance", "reply", "expect"), _ASKING,
                   frozenset({EMBEDDED, MISSED, DISCARDED}), is_swept=True),
+        SmallTurn("forgotten", ("utterance", "expect", "completed", "reply"), _ASKING,
+                  frozenset({EMBEDDED, DISCARDED}), is_forgotten=True),
     )
 }  # fmt: skip

@@ -169,7 +169,7 @@ class Stepped:
         self.held: dict[TurnKey, bytes] = {}
         self.is_dead = False
         self._futures: dict[int, asyncio.Future[Any]] = {}
-        self.issued = 0
+        self.issued = self._keys = 0
         self._loop = _Loop()
         ports = Ports(
             store=cast(EventStore, _Door("status", self)),
@@ -189,9 +189,13 @@ class Stepped:
         if self.is_dead:
             raise Crashed
         self.issued += 1
+        issuer = self.process
+        if name == "new_key":  # each is another one, whoever asks
+            self._keys += 1
+            issuer += f" {self._keys}" * (self._keys > 1)
         number, future = self.issued, self._loop.create_future()
         plain = tuple(tuple(one) if isinstance(one, list) else one for one in args)
-        operation = Operation(port, name, plain, tuple(sorted(options.items())), self.process)
+        operation = Operation(port, name, plain, tuple(sorted(options.items())), issuer)
         self.pending[number], self._futures[number] = operation, future
         try:
             answer = await future

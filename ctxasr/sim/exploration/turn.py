@@ -14,12 +14,13 @@ patience, which counts as a deadline that passes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ctxasr.errors import StoreUnavailable
+from ctxasr.errors import LimitExceeded, StoreUnavailable
 from ctxasr.events import ConsistentStatus, Record
+from ctxasr.forget import Forgotten, forget
 from ctxasr.pipeline import Ports, on_event, sweep
 from ctxasr.ports import ContextEncoder
 from ctxasr.sim.exploration.checks import (
@@ -29,14 +30,25 @@ from ctxasr.sim.exploration.checks import (
     check_write,
     contexts_stored,
 )
+from ctxasr.sim.exploration.forgotten_checks import check_forgotten
 from ctxasr.sim.exploration.handlers import DEADLINE, DONE, FAILED, Handlers, Misbehaved, Start
-from ctxasr.sim.exploration.small_turns import SWEEPER, TTL_S, TURN, SmallTurn
+from ctxasr.sim.exploration.small_turns import (
+    FORGETTER,
+    HELPERS,
+    SWEEPER,
+    TTL_S,
+    TURN,
+    SmallTurn,
+)
 from ctxasr.sim.exploration.tables import WHAT_IFS, MakeStores, Refusal, Tables, fork
 
 RECORDERS: Final = 3
 
 EVENTUAL_READS: Final = "eventual-reads"
 """What if the item that a record returns may be the one before its own write."""
+
+FORGET_ROUNDS_EXPLORED: Final = 3
+"""Looks of the forgetter: with more of them there are too many states."""
 
 GRACE_OVER_MS: Final = -1e9
 """The sweeper finds every turn's grace period over."""
@@ -50,7 +62,11 @@ Action = tuple[int, int, int, int]
 """Kind, the handler's state, the operation's number in it (0: none), and whether it is done."""
 
 State = tuple[int, int, tuple[int, ...], tuple[int, ...]]
-"""Tables, acknowledged events (bits), faults used, states of the handlers that run."""
+"""Tables, acknowledged events (bits), faults used, states of the handlers that run.
+
+Above the bit of each handler stands one that says: acknowledged, and forgotten since; the next one
+says so of what was recorded before.
+"""
 
 Handle = Callable[[Record, Ports], Awaitable[Any]]
 
@@ -68,18 +84,19 @@ class Setting:
     before: frozenset[str]
     at_once: tuple[str, ...]
     unavailable: int
-    checked: dict[tuple[int, int], str] = field(default_factory=dict)
+    checked: dict[tuple[int, int, bool], str] = field(default_factory=dict)
     counted: list[int] = field(default_factory=list)
 
-    def check_write(self, before: int, after: int) -> str:
+    def check_write(self, before: int, after: int, operation: int) -> str:
         """What a step between two states of the tables has broken; empty if nothing."""
         if before == after:
             return ""
-        known = self.checked.get((before, after))
+        forgets = self.tables.operations[operation].name == "forget"
+        known = self.checked.get((before, after, forgets))
         if known is None:
             stores = self.tables.stores
-            known = next(check_write(stores[before], stores[after]), "")
-            self.checked[before, after] = known
+            known = next(check_write(self.turn, stores[before], stores[after], forgets), "")
+            self.checked[before, after, forgets] = known
         return known
 
     def contexts(self, state: int) -> int:
@@ -116,8 +133,7 @@ def prepare(
     for name in before:
         state = _alone(in_order, tables, state, name)
     actors = {name: actors[name] for name in at_once}
-    if turn.is_swept:
-        actors[SWEEPER] = _sweep
+    actors |= {name: _HELPERS[name] for name in turn.helpers}
     handlers = Handlers(tables, actors, options)
     nodes = tuple(handlers.fresh(actor, 0) for actor in range(len(actors)))
     return Setting(
@@ -135,6 +151,18 @@ def prepare(
 
 async def _sweep(ports: Ports) -> int:
     return await sweep(TURN.customer, replace(ports, grace_ms=GRACE_OVER_MS))
+
+
+async def _forget(ports: Ports) -> Forgotten:
+    try:
+        return await forget(
+            TURN.customer, ports.store, ports.vault, rounds_max=FORGET_ROUNDS_EXPLORED
+        )
+    except LimitExceeded:  # not answered, as where the store fails
+        raise StoreUnavailable("events keep coming") from None
+
+
+_HELPERS: Final[Mapping[str, Start]] = {SWEEPER: _sweep, FORGETTER: _forget}
 
 
 def _recorder(turn: SmallTurn, name: str, handle: Handle) -> Start:
@@ -176,7 +204,7 @@ def steps_from(setting: Setting, state: State) -> Iterator[tuple[Action, State |
     if used[DUPLICATES] < faults.duplicates:
         again = _one_more(used, DUPLICATES)
         for actor, name in enumerate(setting.at_once):
-            if name != SWEEPER:
+            if name not in HELPERS:
                 another = handlers.fresh(actor, _deliveries(again))
                 more = _with(nodes, -1, (another,))
                 yield (DUPLICATE, another, 0, 0), (at, acknowledged, again, more)
@@ -189,7 +217,11 @@ def _operation(
     at, acknowledged, used, nodes = state
     tables, faults, node = setting.tables, setting.faults, nodes[place]
     then, answer = tables.step(at, operation)
-    broken = setting.check_write(at, then)
+    broken = setting.check_write(at, then, operation)
+    not_done = state
+    if tables.item(at) is not None and tables.item(then) is None:
+        acknowledged = _forgotten(setting, acknowledged)
+        state = at, acknowledged, used, nodes
     if not broken and setting.contexts(then) > _contexts_max(setting, used):
         broken = "2: more contexts are stored than these faults can have made"
     if broken:
@@ -203,7 +235,7 @@ def _operation(
         yield (LOSE, node, number, 1), (then, acknowledged, _one_more(used, LOST), nodes)
     if used[OUTAGES] < faults.outages:
         gone, refused = _one_more(used, OUTAGES), (number, setting.unavailable)
-        yield (REFUSE, node, number, 0), _go_on(setting, state, at, gone, place, refused)
+        yield (REFUSE, node, number, 0), _go_on(setting, not_done, at, gone, place, refused)
         yield (REFUSE, node, number, 1), _go_on(setting, state, then, gone, place, refused)
     if used[DEADLINES] < faults.deadlines and setting.handlers.has_deadline[node]:
         late = _one_more(used, DEADLINES)
@@ -254,8 +286,16 @@ def _go_on(
         return tables, acknowledged, used, _with(nodes, place, put)
     assert following == DONE
     rest = _with(nodes, place, ())
-    if name != SWEEPER:
+    if name == FORGETTER:
         acknowledged |= 1 << actor
+    if name not in HELPERS:
+        acknowledged |= 1 << actor
+        item = setting.tables.item(tables)
+        was_forgotten = _was_forgotten(setting, acknowledged)
+        elsewhere = used[DUPLICATES] or item is None or name not in item.marks
+        if was_forgotten and elsewhere:
+            # Written, forgotten, and then acknowledged; what is there is a duplicate's.
+            return tables, acknowledged | 1 << actor + len(setting.at_once), used, rest
         stores, names = setting.tables.stores[tables], _names(setting, acknowledged)
         for broken in check_acknowledged(setting.turn, stores, name, names, Faults(*used)):
             return broken
@@ -268,24 +308,39 @@ def is_settled(item: ConsistentStatus | None) -> bool:
 
 
 def _names(setting: Setting, acknowledged: int) -> frozenset[str]:
-    """All events that are acknowledged."""
-    ones = (name for at, name in enumerate(setting.at_once) if acknowledged >> at & 1)
-    return setting.before.union(ones)
+    """All events that are acknowledged, and not forgotten since."""
+    count = len(setting.at_once)
+    acknowledged &= ~(acknowledged >> count)
+    ones = frozenset(name for at, name in enumerate(setting.at_once) if acknowledged >> at & 1)
+    ones -= HELPERS
+    return ones if _was_forgotten(setting, acknowledged) else setting.before | ones
+
+
+def _forgotten(setting: Setting, acknowledged: int) -> int:
+    """The same, with the item gone: nothing of it need be there any more."""
+    count = len(setting.at_once)
+    all_of_them = acknowledged & ((1 << count) - 1)
+    return acknowledged | all_of_them << count | 1 << 2 * count
+
+
+def _was_forgotten(setting: Setting, acknowledged: int) -> bool:
+    return bool(acknowledged >> 2 * len(setting.at_once) & 1)
 
 
 def _again(
     setting: Setting, actor: int, acknowledged: int, used: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Who goes on after a handler has died: a fresh one, unless nobody delivers its event again."""
-    if setting.handlers.names[actor] == SWEEPER or acknowledged >> actor & 1:
+    if setting.handlers.names[actor] in HELPERS or acknowledged >> actor & 1:
         return ()
     return (setting.handlers.fresh(actor, _deliveries(used)),)
 
 
 def _contexts_max(setting: Setting, used: tuple[int, ...]) -> int:
     """One without faults; one more for each delivery and each patience that is lost, and where an
-    owner has died all who waited for it work."""
+    owner has died all who waited for it work. Whoever was forgotten at work leaves one behind."""
     others = len(setting.at_once) - 1 if used[CRASHES] or used[OUTAGES] else 0
+    others += setting.turn.is_forgotten
     return 1 + _deliveries(used) + used[DEADLINES] + others
 
 
@@ -309,5 +364,16 @@ def at_end(setting: Setting, state: State) -> tuple[str, str]:
     at, used = state[0], Faults(*state[2])
     item = setting.tables.item(at)
     stores = fork(setting.tables.stores[at])  # reading opens keys, and a state must stay as it is
-    broken = next(check_quiet(setting.turn, stores, used), "")
+    if _was_forgotten(setting, state[1]):
+        broken = next(
+            check_forgotten(
+                setting.turn, stores, used,
+                owed=_names(setting, state[1]),
+                gone=setting.before,
+                is_answered=bool(state[1] >> setting.at_once.index(FORGETTER) & 1),
+            ),
+            "",
+        )  # fmt: skip
+    else:
+        broken = next(check_quiet(setting.turn, stores, used), "")
     return f"{item and item.outcome}", broken

@@ -12,6 +12,12 @@ from typing import Final
 
 from ctxasr.sim.plans.faults import FaultKind
 
+OF_A_FORGET: Final = (
+    "forgotten", "acknowledged across a forget", "sealed again",
+    "claim refused: the item was made anew",
+)  # fmt: skip
+"""Those that are reached where customers are forgotten; a workload's are not."""
+
 BRANCHES: Final = (
     "decided to wait", "decided to compute", "decided to discard", "claimed by another event",
     "settled already", "claim lost to another", "owner found itself again",
@@ -27,6 +33,7 @@ BRANCHES: Final = (
     "answer: read budget exceeded", "answer: settled at the second look",
     "request carried out after its sender had given up", "request given up: store unavailable",
     "answer after a repeated request", "payload expired", "probe: expired row still there",
+    *OF_A_FORGET,
 )  # fmt: skip
 """Branches of the protocol that a long enough run reaches."""
 

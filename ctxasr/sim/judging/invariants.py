@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ctxasr.answer import ContextState
-from ctxasr.events import Mark, Outcome, PayloadKind, TurnKey
+from ctxasr.events import Mark, Outcome, PayloadKind, TurnKey, to_event
 from ctxasr.sim.judging.evidence import Evidence, Message
 from ctxasr.sim.judging.watch import Violation
 from ctxasr.sim.plans.plan import START_MS
-from ctxasr.sim.plans.templates import MARK, names_of, place_of
+from ctxasr.sim.plans.templates import FORGET, MARK, names_of, place_of, record_of
 from ctxasr.sim.region.doubles import PLAIN, dialogue_is
 from ctxasr.sim.region.requests import ATTEMPTS_MAX, CALL_S_MAX, READ_TIMEOUT_S
 from ctxasr.timing import REPLY_MS_MAX
@@ -89,9 +89,13 @@ def consistent_state(evidence: Evidence) -> Found:
 
 def same_rows(evidence: Evidence) -> Found:
     """7. The rows are a function of the set of events: each event's mark once, each payload once;
-    no data key of a turn that was missed or discarded. (An item's expiry is its first write's.)"""
+    no data key of a turn that was missed or discarded. (An item's expiry is its first write's.) Of
+    a turn that was forgotten there may be any part of its events, whole in itself."""
     for turn, messages in _by_turn(evidence).items():
         if turn in evidence.watch.deleted:
+            continue
+        if evidence.watch.forgotten[turn]:
+            yield from _whole_in_itself(evidence, turn, messages)
             continue
         status = evidence.tables.partition(turn.customer).newest.get(turn)
         if status is None:
@@ -119,6 +123,25 @@ def same_rows(evidence: Evidence) -> Found:
                 yield turn, f"is {status.outcome} and leaves {sorted(left)} though nothing failed"
 
 
+def _whole_in_itself(evidence: Evidence, turn: TurnKey, messages: list[Message]) -> Found:
+    """Marks as they were sent, a reference for each that brings a payload, and for no other."""
+    status = evidence.tables.partition(turn.customer).newest.get(turn)
+    if status is None:
+        return
+    sent = {m.delivery.event: m for m in messages}
+    there = [sent[event] for event in status.marks if event in sent]
+    if any(status.marks[one.delivery.event] != _mark(one) for one in there):
+        yield turn, "events of what was made anew are not as they were sent"
+    if not status.marks.keys() <= sent.keys():
+        return  # of events that were never acknowledged, nothing is demanded
+    kinds = sorted(one.template.kind for one in there if one.template.kind)
+    own = sorted(ref.kind for ref in status.refs if ref.kind is not PayloadKind.CONTEXT)
+    if kinds != own:
+        yield turn, f"made anew it refers to payloads {own}, and its events brought {kinds}"
+    if status.outcome in (Outcome.MISSED, Outcome.DISCARDED) and status.wrapped_key is not None:
+        yield turn, f"is {status.outcome} and keeps its data key"
+
+
 def crash_converges(evidence: Evidence) -> Found:
     """8. A turn over which a node died ends as any other: settled, with one context at most. Cannot
     apply where no node died."""
@@ -129,7 +152,10 @@ def crash_converges(evidence: Evidence) -> Found:
 
 
 def acknowledged_is_read(evidence: Evidence) -> Found:
-    """9. Every consistent answer about a turn holds all events that were acknowledged before."""
+    """9. Every consistent answer about a turn holds all events that were acknowledged before, and
+    their payloads are sealed under its data key. A forget takes back what was acknowledged; once it
+    is answered, no event that was over when it began is there, nor its payload."""
+    yield from _came_back(evidence)
     for turn, facts in evidence.watch.facts.items():
         if turn in evidence.watch.deleted:
             continue
@@ -137,6 +163,17 @@ def acknowledged_is_read(evidence: Evidence) -> Found:
         lost = facts.acked - (status.marks.keys() if status is not None else set())
         if lost:
             yield turn, f"lost {sorted(lost)} at the end"
+
+
+def _came_back(evidence: Evidence) -> Found:
+    for message in evidence.gone:
+        partition, turn = evidence.tables.partition(message.customer), message.turn
+        status, event = partition.newest.get(turn), message.delivery.event
+        if status is not None and event in status.marks:
+            yield turn, f"{event} came back after its customer was forgotten"
+        payload = to_event(record_of(message.template, message.customer, 0.0), 0).payload
+        if payload is not None and (turn, payload.ref) in partition.rows:
+            yield turn, f"the payload of {event} came back after its customer was forgotten"
 
 
 def own_dialogue(evidence: Evidence) -> Found:
@@ -203,9 +240,10 @@ def unread_after_expiry(evidence: Evidence) -> Found:
 
 def bounded(evidence: Evidence) -> Found:
     """15. Every handler makes at most REQUESTS_MAX requests, ATTEMPTS_MAX times each, and takes no
-    longer than the longest reply and the time-outs of its own requests."""
+    longer than the longest reply and the time-outs of its own requests. (A forget makes one for
+    each row.)"""
     for one in evidence.handled:
-        if one.requests > REQUESTS_MAX:
+        if one.requests > REQUESTS_MAX and one.event != FORGET:
             yield None, f"{one.event} made {one.requests} requests"
         if one.attempts > one.requests * ATTEMPTS_MAX:
             yield None, f"{one.event} made {one.attempts} attempts at {one.requests} requests"

@@ -65,8 +65,8 @@ class Watch:
     """The evidence of one run."""
 
     __slots__ = (
-        "began_ms", "broken", "coverage", "deleted", "encodings", "facts", "found", "loop", "trace",
-        "traced",
+        "began_ms", "broken", "coverage", "deleted", "encodings", "facts", "forgotten", "found",
+        "loop", "trace", "traced",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, coverage: Coverage, *, trace: bool = True) -> None:
@@ -77,6 +77,8 @@ class Watch:
         """By invariant and turn."""
         self.facts: dict[TurnKey, TurnFacts] = {}
         self.trace: list[Step] = []
+        self.forgotten: Counter[TurnKey] = Counter()
+        """How often a turn's item was deleted because its customer was to be forgotten."""
         self.deleted: dict[TurnKey, Outcome | None] = {}
         """Turns whose items the sweeper of the tables has deleted after their expiry; outcomes."""
         self.began_ms: dict[tuple[int, int, int], float] = {}
@@ -141,7 +143,7 @@ class Watch:
             self._cover_record(handling, before, status)
         elif operation == "claim":
             handling.decision = "compute"
-            hit("decided to compute" if status.owner == event else "claim lost to another")
+            hit(_of_claim(status, event))
             if before is not None and before.owner is None and status.owner is not None:
                 self._judge_claim(before)
         elif operation == "open_key":
@@ -151,6 +153,12 @@ class Watch:
             handling.decision = "settle"
             if old is None and status.outcome is not None:
                 self._judge_settle(handling, before, status)
+
+    def forgot(self, handling: Handling, turn: TurnKey) -> None:
+        """The item of a turn is deleted: what was acknowledged of it need not be there any more."""
+        self.note(handling, "forgotten", turn.interaction)
+        self.forgotten[turn] += 1
+        self.facts.pop(turn, None)
 
     def _cover_record(
         self, handling: Handling, before: ConsistentStatus | None, status: ConsistentStatus
@@ -248,10 +256,23 @@ class Watch:
     # ------------------------------------------------------------ told by the world
 
     def acked(
-        self, handling: Handling, one: Template, turn: TurnKey, status: ConsistentStatus | None
+        self,
+        handling: Handling,
+        one: Template,
+        turn: TurnKey,
+        status: ConsistentStatus | None,
+        *,
+        erased: bool = False,
     ) -> None:
-        """The event is acknowledged; `status` is the leader's item (1, 3, 8)."""
+        """The event is acknowledged; `status` is the leader's item (1, 3, 8).
+
+        `erased`: it was forgotten while this delivery was under way, perhaps after it was written.
+        """
         self.note(handling, "acknowledged")
+        if erased:
+            self.coverage.hit("acknowledged across a forget")
+            if status is None or one.event not in status.marks:
+                return
         if handling.decision == "wait":
             self.coverage.hit("decided to wait")
         facts = self.of(turn)
@@ -275,6 +296,13 @@ class Watch:
                 continue
             turn = TurnKey(handling.customer, handling.event)
             self.violate(13, turn, f"a text stands in telemetry ({name})")
+
+
+def _of_claim(status: ConsistentStatus, event: str) -> str:
+    """The branch of the protocol that a claim has reached."""
+    if status.owner is None and status.outcome is None:
+        return "claim refused: the item was made anew"
+    return "decided to compute" if status.owner == event else "claim lost to another"
 
 
 def _count(facts: TurnFacts, one: Template) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ctxasr.sim.luck import Luck, Stream, kind
 from ctxasr.sim.plans.faults import OF_A_REGION, Fault, FaultKind
 from ctxasr.sim.plans.plan import NODES, REPLY_STEP_MS, Delivery, Plan
-from ctxasr.sim.plans.templates import ANSWER, SWEEP, place_of
+from ctxasr.sim.plans.templates import ANSWER, FORGET, SWEEP, place_of
 
 HOUR_MS: Final = 3_600_000.0
 
@@ -28,10 +28,14 @@ OFFSET_MS_MAX: Final = 900.0
 """Clocks of two nodes disagree by less than the skew that the store allows for."""
 
 DRIFT_PPM_MAX: Final = 200.0
+FORGETS_MAX: Final = 2
+"""Erasings of one customer in one plan."""
+
 TTLS_S: Final = (3_600, 60, 12)
 """How long payloads live: mostly the default, sometimes not to the end of a dialogue."""
 
 _TURNS, _FAULTS, _ECHOES, _MOMENTS = map(kind, ("turns", "faults", "echoes", "moments"))
+_FORGETS: Final = kind("forgets")
 
 _OPERATIONS: Final = {
     "payload": ("new_key", "open_key", "put", "record", "claim", "get", "put_blob", "settle"),
@@ -52,6 +56,8 @@ class Profile:
     enabled: float = 0.2
     faults_max: int = 2
     """Of one kind, per customer."""
+    forgets: float = 0.0
+    """Share of customers who are erased, once or twice, at any moment."""
 
 
 PROFILES: Final = {
@@ -65,7 +71,7 @@ PROFILES: Final = {
     "models": Profile((
         FaultKind.SLOW_ENCODER, FaultKind.FAILING_ENCODER, FaultKind.SLOW_ALIGNER,
     )),
-    "all": Profile(),
+    "all": Profile(forgets=0.25),
 }  # fmt: skip
 """By the names that the command line knows."""
 
@@ -101,7 +107,7 @@ def draw(seed: int, profile: Profile = PROFILES["all"], shape: Shape | None = No
             one_dialogue = _dialogue(stream, shape, customer, dialogue)
             own += _echoing(echoes, shape, one_dialogue)
             own += _moments(moments, shape, one_dialogue)
-        deliveries += own
+        deliveries += own + _forgets(luck.stream(_FORGETS, customer), profile, own)
         stream = luck.stream(_FAULTS, customer)
         for one in profile.kinds:
             if customer and one in OF_A_REGION:  # once a plan: a fleet has no worse region
@@ -233,6 +239,17 @@ def _turn(
     if stream.next() < 0.9:
         note("completed", said_ms + _between(stream, 0, 400))
     return round(ended_ms + (0.0 if barges_in else _between(stream, 0, 1_500))), asks
+
+
+def _forgets(stream: Stream, profile: Profile, own: list[Delivery]) -> list[Delivery]:
+    """Erasings of a customer, most of them while the last event of a trigger is handled."""
+    found: list[Delivery] = []
+    while len(found) < FORGETS_MAX and stream.next() < profile.forgets:
+        event = _claimer(stream, own) if stream.next() < 0.6 else None
+        near = event or _some(stream, own)
+        at_ms = near.at_ms + _between(stream, 0, 60 if event is not None else 2_000)
+        found.append(Delivery(FORGET, at_ms, near.customer, int(stream.next() * NODES)))
+    return found
 
 
 # ---------------------------------------------------------------- faults

@@ -30,6 +30,9 @@ ANSWER: Final = "answer"
 SWEEP: Final = "sweep"
 """Another one: the customer's turns are looked at."""
 
+FORGET: Final = "forget"
+"""And another: the customer is erased, by a process that need not be one of those that record."""
+
 _NAMES: Final = {
     "recognize": "SpeechRecognizer.Recognize",
     "utterance": "ContextText.Utterance",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
 from ctxasr.events import (
@@ -15,7 +16,7 @@ from ctxasr.events import (
     TurnKey,
 )
 from ctxasr.ports import EventStore
-from ctxasr.sim.region.buckets import LINK_BYTES, read_units
+from ctxasr.sim.region.buckets import LINK_BYTES, read_units, write_units
 from ctxasr.sim.region.requests import Handling
 from ctxasr.sim.region.tables import at_once
 
@@ -133,16 +134,16 @@ class StatusPort:
         handling, tables = self._handling, self._tables
         tables.watch.asked(handling, customer)
 
-        def apply() -> int:
+        def query() -> list[TurnKey | str]:
             partition = tables.partition(customer)
-            count = len(partition.items) + len(partition.links)
-            partition.items.clear()
-            partition.links.clear()
-            partition.newest.clear()
-            partition.sizes.clear()
-            return count
+            tables.charge(partition.reads, read_units(tables.customers_bytes(partition)))
+            return [*partition.items, *partition.links]
 
-        return await handling.request("forget", tables.latencies.write, apply)
+        keys = await handling.request("forget", tables.latencies.read, query)
+        for key in keys:
+            erase = partial(self._erase, customer, key)
+            await handling.request("forget_item", tables.latencies.write, erase)
+        return len(keys)
 
     def _write(
         self,
@@ -166,6 +167,18 @@ class StatusPort:
         self, operation: str, turn: TurnKey, change: Change, creates: bool
     ) -> ConsistentStatus:
         return self._tables.write(self._handling, operation, turn, change, creates=creates)
+
+    def _erase(self, customer: str, key: TurnKey | str) -> None:
+        tables = self._tables
+        partition = tables.partition(customer)
+        if isinstance(key, TurnKey):
+            tables.charge(partition.writes, write_units(partition.sizes.get(key, 0)))
+            if key in partition.newest:
+                tables.drop(key)
+                tables.watch.forgot(self._handling, key)
+        else:
+            tables.charge(partition.writes, 1)
+            partition.links.pop(key, None)
 
     def _item(self, turn: TurnKey) -> ConsistentStatus | None:
         return self._tables.read(self._handling, turn, consistent=self.consistent)

@@ -255,7 +255,8 @@ class Tables:
             partition.items[turn] = machine
             if before is None and turn.customer in self._late_s:
                 expires_s = status.expires_at_s - START_MS / 1_000.0
-                self.loop.call_at(expires_s + self._late_s[turn.customer], self.delete, turn)
+                when_s = expires_s + self._late_s[turn.customer]
+                self.loop.call_at(when_s, self.delete, turn, status.expires_at_s)
         if creates or before is not None:
             grown = item_bytes(status) if before is None else growth_bytes(before, status)
             self.resize(partition, turn, grown)
@@ -313,13 +314,24 @@ class Tables:
         replica = int(handling.stream.next() * (FOLLOWERS + 1))
         return self.partition(turn.customer).replicas.read(replica, turn, self.loop.now_s * 1e3)
 
-    def delete(self, turn: TurnKey) -> None:
-        """What the sweeper of the tables does when it comes to a turn: item and rows are gone."""
+    def drop(self, turn: TurnKey) -> ConsistentStatus | None:
+        """An item is deleted; returns it."""
         partition = self.partition(turn.customer)
         partition.items.pop(turn, None)
-        status = partition.newest.pop(turn, None)
         partition.sizes.pop(turn, None)
         partition.replicas.write(self.loop.now_s * 1_000.0, turn, None)
+        return partition.newest.pop(turn, None)
+
+    def delete(self, turn: TurnKey, expires_at_s: int) -> None:
+        """What the sweeper of the tables does when it comes to a turn: item and rows are gone.
+
+        An item with another expiry was made anew since, and is not its concern.
+        """
+        partition = self.partition(turn.customer)
+        there = partition.newest.get(turn)
+        if there is not None and there.expires_at_s != expires_at_s:
+            return
+        status = self.drop(turn)
         for place in [place for place in partition.rows if place[0] == turn]:
             del partition.rows[place]
         self.watch.deleted[turn] = None if status is None else status.outcome

@@ -14,6 +14,7 @@ import json
 import math
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ctxasr.errors import LimitExceeded, PayloadUnreadable
@@ -147,6 +148,7 @@ class PayloadPort:
         return self._handling.node.keys.held(turn)
 
     def drop_keys(self, turn: TurnKey) -> None:
+        self._tables.coverage.hit("sealed again")
         self._handling.node.keys.drop(turn)
 
     async def put(self, wrapped_key: bytes, payload: Payload) -> None:
@@ -198,13 +200,22 @@ class PayloadPort:
         tables.watch.asked(handling, customer)
         handling.node.keys.drop_customer(customer)
 
-        def apply() -> int:
-            rows = tables.partition(customer).rows
-            count = len(rows)
-            rows.clear()
-            return count
+        partition = tables.partition(customer)
 
-        return await handling.request("forget_payloads", tables.latencies.write, apply)
+        def query() -> list[tuple[TurnKey, PayloadRef]]:
+            size = sum(row.size_bytes for row in partition.rows.values())
+            tables.charge(partition.payload_reads, read_units(size))
+            return list(partition.rows)
+
+        def erase(place: tuple[TurnKey, PayloadRef]) -> None:
+            row = partition.rows.get(place)
+            tables.charge(partition.payload_writes, write_units(row.size_bytes if row else 0))
+            partition.rows.pop(place, None)
+
+        places = await handling.request("forget_payloads", tables.latencies.read, query)
+        for place in places:
+            await handling.request("forget_payload", tables.latencies.write, partial(erase, place))
+        return len(places)
 
     # ------------------------------------------------------------ inside
 

@@ -238,6 +238,11 @@ class OneItemVault(PayloadPort):
 
         await handling.request("delete", tables.latencies.write, apply)
 
+    async def forget(self, customer: str) -> int:
+        """With the items themselves."""
+        self._handling.node.keys.drop_customer(customer)
+        return 0
+
 
 class OneItem(StatusPort):
     """Every update and read is of the whole item, ciphertexts and all."""
@@ -259,17 +264,27 @@ class OneItem(StatusPort):
         status = super()._update(operation, turn, change, creates)
         for ref in [ref for ref in carried if ref in status.refs]:
             row = carried.pop(ref)
-            if (turn, ref) not in partition.rows:
+            before_it = partition.rows.get((turn, ref))
+            if before_it is None:
                 grown = _attribute_bytes(row)
                 tables.resize(partition, turn, grown)
                 tables.written_bytes += grown
                 tables.returned_bytes += grown
+                tables.keep(self._handling, partition, row)
+            elif before_it.wrapped_key != row.wrapped_key:
                 tables.keep(self._handling, partition, row)
         closed = status.outcome not in (None, Outcome.EMBEDDED)
         if closed and before is not None and before.outcome is None:
             drop(partition, turn, [ref for of, ref in partition.rows if of == turn])
         self._vault.see(turn)
         return status
+
+    def _erase(self, customer: str, key: TurnKey | str) -> None:
+        super()._erase(customer, key)
+        if isinstance(key, TurnKey):
+            rows = self._tables.partition(customer).rows
+            for place in [place for place in rows if place[0] == key]:
+                del rows[place]
 
     def _item(self, turn: TurnKey) -> ConsistentStatus | None:
         status = super()._item(turn)
