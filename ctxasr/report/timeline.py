@@ -265,7 +265,7 @@ def _context(lanes: dict[Lane, list[TracePoint]], scale: Scale, glyphs: Glyphs) 
 def _deadline_ms(lanes: dict[Lane, list[TracePoint]], otherwise_ms: float) -> float:
     """The end of the compute window: of the reply, or of the part of it that was heard."""
     windows = [point for point in lanes.get("context", []) if point.name == "window"]
-    replies = lanes.get("reply", [])
+    replies = [point for point in lanes.get("reply", []) if point.name == "reply"]
     interrupted = any(point.name == "speech_interrupted" for point in lanes.get("events", []))
     ends = [point.end_ms for point in windows[:1] or replies[:1]]
     ends += [point.end_ms for point in replies if interrupted]

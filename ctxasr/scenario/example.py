@@ -38,6 +38,7 @@ turns:
         values: [Meg Jones, Meg Bauer]
     # screen: [Meg Jones, Meg Bauer]      # the list on the screen
     # elicit_slot: contact_name           # the slot that the assistant asks for
+    # moments: [One moment.]              # said before the reply, each a speech of its own
     reply:
       text: Do you mean Meg Jones or Meg Bauer?
       duration: 2.1s         # left out: estimated from the words

@@ -39,14 +39,18 @@ from ctxasr.events import (
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.log import Logged, LoggedTurn, read_log
 from ctxasr.scenario.log_text import LOG_BYTES_MAX
+from ctxasr.scenario.logged_speeches import Moment, Moments
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
     NAME_CHARS_MAX,
+    NUMBERED,
     PAUSE_MS_MAX,
     SCHEMA_VERSION,
     USUAL_ORDER,
+    event_name,
 )
+from ctxasr.sim.plans.templates import MOMENT_EVENTS
 from ctxasr.timing import REPLY_MS_MAX, format_duration, spoken_ms
 from ctxasr.words import normalise
 
@@ -153,6 +157,9 @@ class _Turn:
         self.caption: str | None = None
         self.given_ms: float | None = None
         self.announced: int | None = None
+        self.moments = Moments(logged.messages)
+        if self.moments.wordless:
+            self._note("a speech before its reply has no words in the log and is left out")
         self._read()
 
     def _read(self) -> None:
@@ -160,7 +167,9 @@ class _Turn:
         for one in self.logged.messages:
             again = seen.get(one.message.header.message_id)
             if again is None:
-                again = seen[one.message.header.message_id] = self._take(one)
+                moment = self.moments.of(one.message) is not None
+                again = self.moments.events(one.message) if moment else self._take(one)
+                seen[one.message.header.message_id] = again
             self.arrivals += again
 
     def _take(self, one: Logged) -> list[str]:
@@ -217,12 +226,14 @@ class _Turn:
         entry |= {"screen": self.screen} if self.screen else {}
         entry |= {"elicit_slot": self.slot} if self.slot else {}
         asks = self.logged.first(ExpectSpeech.full_name) is not None
+        if reply and self.moments.said:
+            entry["moments"] = [self._moment(one) for one in self.moments.said]
         if reply:
             duration_ms = self._reply_ms(reply)
             entry["reply"] = {"text": reply}
             if duration_ms is not None:
                 entry["reply"]["duration"] = _write(min(duration_ms, REPLY_MS_MAX))
-        elif self.logged.first(Speak.full_name):
+        elif self._first(Speak.full_name):
             self._note("its reply has no words in the log and is left out")
         if asks != bool(reply and self.following):
             entry["expect_speech"] = asks
@@ -240,20 +251,21 @@ class _Turn:
 
     def _order(self, has_reply: bool, asks: bool) -> dict[str, Any]:
         """`deliver` as short as it can be, or `duplicate` where that says it all."""
-        absent = set() if has_reply else {"speak", "reply", "speech_started"}
+        absent = set() if has_reply else {"speak", "reply", "speech_started", *MOMENT_EVENTS}
         usual = [
             name
             for event in USUAL_ORDER
             for name in (
-                [f"entities_{n + 1}" for n in range(len(self.entities))]
-                if event == "entities"
+                [f"{event}_{n + 1}" for n in range(self._count(event))]
+                if event in NUMBERED
                 else [event]
             )
+            if event not in absent
         ]
         present = {
             "screen": bool(self.screen), "slot": self.slot is not None, "expect_speech": asks,
         }  # fmt: skip
-        usual = [name for name in usual if name not in absent and present.get(name, True)]
+        usual = [name for name in usual if present.get(name, True)]
         arrivals = [name for name in self.arrivals if name in usual]
         added = [name for name in usual if name not in arrivals]
         if added:
@@ -269,10 +281,31 @@ class _Turn:
         entry: dict[str, Any] = {"deliver": named} if named else {}
         if at_once == arrivals and twice:
             entry["duplicate"] = twice
-        return {key: _short(names, len(self.entities)) for key, names in entry.items()}
+        return {key: [self._short(name) for name in names] for key, names in entry.items()}
+
+    def _count(self, event: str) -> int:
+        return len(self.entities if event == "entities" else self.moments.said)
+
+    def _short(self, name: str) -> str:
+        """`entities` for `entities_1` where there is no other list, and so for moments."""
+        event, number = event_name(name)
+        return event if number == 1 and event in NUMBERED and self._count(event) == 1 else name
+
+    def _moment(self, one: Moment) -> dict[str, Any]:
+        plays_ms = one.plays_ms if self.has_times or one.given_ms is not None else None
+        if plays_ms is None:
+            return {"text": one.text}
+        return {"text": one.text, "duration": _write(min(plays_ms, REPLY_MS_MAX))}
+
+    def _first(self, full_name: str) -> Logged | None:
+        """The first message of that name that is of no moment."""
+        for one in self.logged.messages:
+            if one.message.header.full_name == full_name and self.moments.of(one.message) is None:
+                return one
+        return None
 
     def _between_ms(self, start: str, end: str) -> float | None:
-        first, last = self.logged.first(start), self.logged.first(end)
+        first, last = self._first(start), self._first(end)
         if not self.has_times or first is None or last is None:
             return None
         return float(max(0, last.at_ms - first.at_ms))
@@ -294,7 +327,7 @@ class _Turn:
         return None
 
     def _barge_in_ms(self, reply: str) -> float | None:
-        if self.logged.first(SpeechInterrupted.full_name) is None:
+        if self._first(SpeechInterrupted.full_name) is None:
             return None
         if not self.has_times:
             return round((self.given_ms or spoken_ms(reply)) / 2)
@@ -306,7 +339,7 @@ class _Turn:
         ends = [
             found
             for name in (SpeechFinished.full_name, SpeechInterrupted.full_name)
-            if (found := self.logged.first(name))
+            if (found := self._first(name))
         ]
         if not self.has_times or not begins or not ends:
             return None
@@ -314,11 +347,6 @@ class _Turn:
 
     def _note(self, text: str) -> None:
         self.notes.append(f"turn {self.number}: {text}")
-
-
-def _short(names: list[str], lists: int) -> list[str]:
-    """`entities` for `entities_1` where there is no other list."""
-    return ["entities" if name == "entities_1" and lists == 1 else name for name in names]
 
 
 def _write(duration_ms: float) -> str:

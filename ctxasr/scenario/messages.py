@@ -80,6 +80,9 @@ class TurnMessages:
     def _speech_token(self) -> str:
         return f"speech-{self.key.interaction}"
 
+    def _moment_token(self, number: int) -> str:
+        return f"moment-{number}-{self.key.interaction}"
+
     def _body(self, delivery: Delivery, heard: str) -> Body:
         turn = self.turn
         match delivery.event:
@@ -96,6 +99,8 @@ class TurnMessages:
                     for one in offered.entities
                 ]
                 return Entities(kind=offered.kind, values=tuple(values))
+            case "moment" | "moment_reply" | "moment_started" | "moment_finished":
+                return self._moment(delivery)
             case "screen":
                 return ScreenList(items=turn.screen)
             case "slot":
@@ -117,6 +122,20 @@ class TurnMessages:
                 return SpeechStarted(token=self._speech_token)
             case "completed":
                 return RequestProcessingCompleted()
+
+    def _moment(self, delivery: Delivery) -> Body:
+        """Of a speech before the reply."""
+        said, token = self.turn.moments[delivery.number - 1], self._moment_token(delivery.number)
+        match delivery.event:
+            case "moment":
+                return Speak(url=f"cid:{token}", format="AUDIO_MPEG", token=token)
+            case "moment_reply":
+                plays_ms = round(said.plays_ms)
+                return Reply(text=said.text, duration_in_milliseconds=plays_ms, token=token)
+            case "moment_started":
+                return SpeechStarted(token=token)
+            case _:
+                return SpeechFinished(token=token)
 
     def _initiator(self) -> Initiator:
         if self.asked_with is None:

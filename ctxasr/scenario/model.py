@@ -38,6 +38,7 @@ from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
     DELAY_MS_MAX,
     DELIVERIES_MAX,
+    MOMENTS_MAX,
     PAUSE_MS_MAX,
     PAYLOAD_TTL_MS_MAX,
     TURNS_MAX,
@@ -163,6 +164,10 @@ class Reply(Strictly):
     duration_ms: Annotated[Duration | None, Field(alias="duration", le=REPLY_MS_MAX)] = None
     """How long it plays; estimated from the words by default."""
 
+    @property
+    def plays_ms(self) -> float:
+        return spoken_ms(self.text) if self.duration_ms is None else self.duration_ms
+
 
 def _reply(value: Any) -> Any:
     """A bare text is a reply of this text; a number is a text that lacks its quotes."""
@@ -207,6 +212,11 @@ class Turn(Strictly):
     """The list on the screen."""
     elicit_slot: Identifier | None = None
     """The slot that the assistant asks for."""
+    moments: Annotated[
+        tuple[Annotated[Reply, BeforeValidator(_reply)], ...], Field(max_length=MOMENTS_MAX)
+    ] = ()
+    """What the assistant says before its reply, as in [One moment.]; each is a speech of its own,
+    and the microphone opens after none of them."""
     reply: Annotated[Reply, BeforeValidator(_reply)] | None = None
     """What the assistant answers; a bare text is short for {text: ...}."""
     expect_speech: YesNo | None = None
@@ -247,14 +257,17 @@ class Turn(Strictly):
         """How long the reply plays; 0 without one."""
         if self.reply is None:
             return 0.0
-        given = self.reply.duration_ms
-        return spoken_ms(self.reply.text) if given is None else given
+        return self.reply.plays_ms
 
     def events(self, expects_speech: bool) -> list[Delivery]:
         """The events of this turn, each once, in the usual order."""
         present: dict[EventName, int] = {
             "recognize": 1,
             "utterance": 1,
+            "moment": len(self.moments),
+            "moment_reply": len(self.moments),
+            "moment_started": len(self.moments),
+            "moment_finished": len(self.moments),
             "entities": len(self.entities),
             "screen": int(bool(self.screen)),
             "slot": int(self.elicit_slot is not None),
@@ -299,6 +312,8 @@ class Scenario(InFile):
             if turn.barge_in_ms is not None and not (turn.reply and expects_speech):
                 missing = "expect_speech" if turn.reply else "reply"
                 raise wrong(f"needs '{missing}' in this turn", at=f"{where}.barge_in")
+            if turn.moments and turn.reply is None:
+                raise wrong("needs 'reply' in this turn, which comes after", at=f"{where}.moments")
             present = turn.events(expects_speech)
             for field, names in (("deliver", turn.deliver), ("duplicate", turn.duplicate)):
                 for place, name in enumerate(names):
@@ -325,7 +340,7 @@ class Scenario(InFile):
         """All arrivals of turn `index` in their order, `deliver` and `duplicate` applied."""
         turn = self.turns[index]
         present = turn.events(self.expects_speech(index))
-        singled = {name for name in turn.deliver if name.startswith("entities_")}
+        singled = {name for name in turn.deliver if event_name(name)[0] != name}
         order: list[Delivery] = []
         for name in turn.deliver:
             order += [

@@ -219,15 +219,21 @@ class _Deliveries:
         self._trace, self._group = trace, group
         self._sent: dict[Delivery, Record] = {}
         self._running: set[asyncio.Task[ConsistentStatus]] = set()
-        self._asked_ms = self._speaking_ms = 0.0
+        self._asked_ms = self._speaking_ms = self._free_ms = 0.0
+        self._moments_ms: dict[int, float] = {}
+        """When each speech before the reply began."""
 
     async def deliver(self, arrival: Delivery, heard: str) -> None:
         first = arrival._replace(again=False)
+        if arrival.event == "moment_finished" and first not in self._sent:
+            await self._play_moment(arrival.number)
         if first not in self._sent:
             self._sent[first] = self._messages.record(first, self._clock.now_ms(), heard)
         record = self._sent[first]
         if arrival.event == "expect_speech" and not arrival.again:
             self._asked_ms = float(record.received_at)
+        if arrival.event in ("moment", "moment_started") and not arrival.again:
+            self._moments_ms[arrival.number] = float(record.received_at)
         if arrival.event in ("speak", "speech_started") and not arrival.again:
             self._speaking_ms = float(record.received_at)
         await self._send(record, arrival.event, again=arrival.again)
@@ -238,18 +244,29 @@ class _Deliveries:
         if turn.reply is None:
             return
         interrupted = turn.barge_in_ms is not None
-        end_ms = self._speaking_ms + turn.reply_ms
+        began_ms = max(self._speaking_ms, self._free_ms)
+        end_ms = began_ms + turn.reply_ms
         if turn.barge_in_ms is not None:
             end_ms = min(end_ms, self._asked_ms + turn.barge_in_ms)
+        await self._play("reply", began_ms, end_ms)
+        record = self._messages.reply_ended(end_ms, interrupted=interrupted)
+        await self._send(record, "speech_interrupted" if interrupted else "speech_finished")
+
+    async def _play_moment(self, number: int) -> None:
+        """One speech before the reply to its end; the device plays one after the other."""
+        began_ms = max(self._moments_ms.get(number, self._clock.now_ms()), self._free_ms)
+        self._free_ms = began_ms + self._messages.turn.moments[number - 1].plays_ms
+        await self._play("moment", began_ms, self._free_ms)
+
+    async def _play(self, name: str, began_ms: float, end_ms: float) -> None:
+        """Let time pass to the end of a speech; wait only while something runs."""
         running = {task for task in self._running if not task.done()}
         if running:
             left_ms = max(0.0, end_ms - self._clock.now_ms())
             await asyncio.wait(running, timeout=self._clock.timer_s(left_ms))
         self._clock.skip_to(end_ms)
-        band = TracePoint("reply", "reply", self._speaking_ms, end_ms - self._speaking_ms)
+        band = TracePoint(name, "reply", began_ms, end_ms - began_ms)
         self._trace.add(self._messages.key, band)
-        record = self._messages.reply_ended(end_ms, interrupted=interrupted)
-        await self._send(record, "speech_interrupted" if interrupted else "speech_finished")
 
     async def _send(self, record: Record, name: str, *, again: bool = False) -> None:
         """Deliver, and go on when its write has returned."""

@@ -6,7 +6,8 @@ after the utterance each comes STEP_MS after the one before. What a scenario is 
 carried over: names, the recogniser's hypotheses, expectations and settings.
 
 Entity lists and the slot of a turn become one payload (a simulated turn has one of entities and one
-of the screen), and second deliveries are left out: a plan's faults bring those.
+of the screen). Second deliveries are left out, as a plan's faults bring those, and so are speeches
+before the reply, which workloads do not have: the window is the reply's in any case.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ def _turn(
     announced = turn.announced - turn.service_payloads + sum(_has(turn))
     announced = min(max(0, announced), SERVICE_PAYLOADS_MAX)
     numbers = {"reply": round(turn.reply_ms), "expect": announced}
-    arrivals = list(dict.fromkeys(_EVENTS[one.event] for one in scenario.deliveries(index)))
+    arrivals = list(
+        dict.fromkeys(
+            _EVENTS[one.event] for one in scenario.deliveries(index) if one.event in _EVENTS
+        )
+    )
     times: dict[str, float] = {}
     if arrivals[0] == "recognize":
         times[arrivals.pop(0)] = begin_ms

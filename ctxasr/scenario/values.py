@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from ctxasr.events import SERVICE_PAYLOADS_MAX, TEXT_BYTES_MAX
 from ctxasr.hypotheses import N_BEST_MAX, PHRASE_CHARS_MAX, WORDS_MAX
+from ctxasr.sim.plans.templates import MOMENT_EVENTS
 from ctxasr.timing import parse_duration_ms
 
 SCHEMA_VERSION: Final = 1
@@ -45,10 +46,16 @@ WORD_MS: Final = 400.0
 NAME_CHARS_MAX: Final = 64
 """Characters of a scenario's name, a slot, a kind or a voice."""
 
+MOMENTS_MAX: Final = 4
+"""Speeches of one turn before its reply: "One moment.", "Still looking."."""
+
 EventName = Literal[
-    "recognize", "utterance", "entities", "screen", "slot", "speak", "reply", "expect_speech",
-    "speech_started", "completed",
+    "recognize", "utterance", "moment", "moment_reply", "moment_started", "entities", "screen",
+    "slot", "moment_finished", "speak", "reply", "expect_speech", "speech_started", "completed",
 ]  # fmt: skip
+NUMBERED: Final = ("entities", *MOMENT_EVENTS)
+"""Events of which a turn may have several: `entities_2` is the second of them."""
+
 USUAL_ORDER: Final[tuple[EventName, ...]] = get_args(EventName)
 """In which the events of a turn arrive where `deliver` does not say otherwise."""
 
@@ -57,7 +64,7 @@ NoiseKind = Literal["white", "pink", "babble", "kitchen"]
 
 
 class Delivery(NamedTuple):
-    """One arrival of one event. `number` counts the lists of `entities` from 1."""
+    """One arrival of one event. `number` counts lists of entities, or moments, from 1."""
 
     event: EventName
     number: int = 1
@@ -103,14 +110,14 @@ def _audio_file(value: str) -> str:
 def _event(value: str) -> str:
     name, number = event_name(value)
     if name not in USUAL_ORDER or not 1 <= number <= SERVICE_PAYLOADS_MAX:
-        raise wrong(f"must be one of {', '.join(USUAL_ORDER)}, or entities_1, entities_2, ...")
+        raise wrong(f"must be one of {', '.join(USUAL_ORDER)}, or entities_1, moment_2, ...")
     return value
 
 
 def event_name(text: str) -> tuple[str, int]:
     """Split "entities_2" into name and number; the number is 1 for all other names."""
     head, _, tail = text.rpartition("_")
-    if head == "entities" and tail.isdecimal() and len(tail) <= 3:
+    if head in NUMBERED and tail.isdecimal() and len(tail) <= 3:
         return head, int(tail)
     return text, 1
 
@@ -139,7 +146,7 @@ EventRef = Annotated[
     str,
     AfterValidator(_event),
     WithJsonSchema(
-        {"anyOf": [{"enum": list(USUAL_ORDER)}, {"pattern": r"^entities_[1-9]\d?$"}]}
+        {"anyOf": [{"enum": list(USUAL_ORDER)}, {"pattern": rf"^({'|'.join(NUMBERED)})_[1-9]\d?$"}]}
         | {"type": "string"}
     ),
 ]

@@ -63,6 +63,7 @@ FOLLOW_UPS = {
     "duplicated_events": ["hit"],
     "late_expect_speech": ["missed"],
     "barge_in": ["hit"],
+    "one_moment": ["hit"],
     "barge_in_too_early": ["missed"],
     "slow_model": ["missed"],
     "payloads_expired": ["missed"],

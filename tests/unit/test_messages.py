@@ -22,6 +22,7 @@ turns:
       - {kind: device, values: [kettle]}
     screen: [Meg Jones]
     elicit_slot: contact
+    moments: [One moment.]
     reply: {text: Which Meg?, duration: 1.5s}
   - user: {hypotheses: [bauer]}
 """
@@ -48,7 +49,9 @@ def test_every_message_is_a_genuine_envelope() -> None:
         assert read_envelope(text).to_json() == text
         (direction,) = json.loads(text)
         header = json.loads(text)[direction]["header"]
-        by_client = arrival.event in ("recognize", "speech_started")
+        by_client = arrival.event in (
+            "recognize", "speech_started", "moment_started", "moment_finished",
+        )  # fmt: skip
         assert direction == ("event" if by_client else "directive"), arrival
         assert header["dialogRequestId"] == "meg-1"
         kinds.add(arrival.event)
@@ -68,6 +71,7 @@ def test_the_texts_and_numbers_arrive() -> None:
         "entities-2": ("kettle",),
         "screen-1": ("Meg Jones",),
         "slot-1": ("contact",),
+        "moment_reply-1": ("One moment.",),
         "reply-1": ("Which Meg?",),
     }
     assert events["expect_speech-1"].mark.number == 4, "as many as are announced"
