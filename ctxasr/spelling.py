@@ -61,6 +61,8 @@ def replaced(heard: Hypothesis, start: int, end: int, phrase: Phrase, style: Sty
         put = phrase.spelling
         if first.cased[0].isupper() and _SENTENCE_BEFORE.search(text[:begin]):
             put = _capitalised(put)
+        if text.isupper() and (text[:begin] + text[stop:]).isupper():
+            put = put.upper()  # all of it is shouted, not the name alone
     else:
         put = phrase.text if style is Style.LOWER else phrase.text.upper()
     put += _clitic(last.text, text[:stop], phrase)

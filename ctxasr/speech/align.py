@@ -132,6 +132,16 @@ class _Spoken:
         rest, numbers = _parted(word for reading in self.said[start:end] for word in reading)
         return any(others == rest and said != numbers for others, said in phrase.numbered)
 
+    def says(self, start: int, end: int, phrase: _Sought) -> bool:
+        """Whether words `start` to `end` are the phrase, if in another spelling or in one word:
+        "second" says "2nd", "USA" says "U.S.A.", "wifi" says "Wi-Fi".
+        """
+        words = self.words[start:end]
+        if len(words) <= len(phrase.words) and "".join(words) == "".join(phrase.words):
+            return True
+        said = (word.lower() for reading in self.said[start:end] for word in reading)
+        return tuple(said) in phrase.readings
+
 
 class SoundAligner:
     """The PhraseAligner by pronunciations; works in a thread of its own, off the event loop."""
@@ -206,7 +216,8 @@ class SoundAligner:
                 for start, past, more in hypothesis.widened(begin, end):
                     if hypothesis.has_another_number(start, past, sought[phrase]):
                         continue
-                    match = Match(h, start, past, phrase, cost + more, len(phones), None)
+                    exact = hypothesis.says(start, past, sought[phrase])
+                    match = Match(h, start, past, phrase, cost + more, len(phones), None, exact)
                     found.append((match, phones))
         return found
 

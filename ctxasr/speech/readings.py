@@ -50,6 +50,8 @@ _ABBREVIATIONS: Final[dict[str, tuple[str, ...]]] = {
     "jr": ("junior",), "sr": ("senior",), "mr": ("mister",), "mrs": ("missus",),
     "sgt": ("sergeant",), "capt": ("captain",), "lt": ("lieutenant",), "gov": ("governor",),
     "prof": ("professor",), "bros": ("brothers", "bros"), "ltd": ("limited",), "vs": ("versus",),
+    "rt": ("route",), "rte": ("route",), "tpke": ("turnpike",), "ctr": ("center",),
+    "hts": ("heights",), "natl": ("national",), "msgr": ("monsignor",), "cpl": ("corporal",),
     "dept": ("department",), "assn": ("association",), "intl": ("international",),
     "feat": ("featuring", "feat"), "vol": ("volume",), "corp": ("corporation", "corp"),
 }  # fmt: skip
@@ -65,6 +67,11 @@ _IN_FRONT: Final = {
 }  # fmt: skip
 """What may stand for a longer word, behind or in front of a name, and may be one itself."""
 
+_BEFORE_A_NUMBER: Final[dict[str, tuple[str, ...]]] = {
+    "no": ("number",), "pt": ("part", "point"), "ch": ("channel", "chapter"), "rm": ("room",),
+}  # fmt: skip
+"""What stands for a longer word in front of digits: "Chanel No. 5", but not "No, 5"."""
+
 _LONE_LETTERS: Final = {"n": "and", "r": "are"}
 """Letters between apostrophes: "Rock 'n' Roll"."""
 
@@ -77,7 +84,7 @@ _STREETS: Final = frozenset(
     "st ave rd ln blvd hwy pkwy fwy dr ct pl sq street avenue road lane boulevard highway parkway "
     "freeway drive court place square".split()
 )
-_SHORT: Final = frozenset((*_ABBREVIATIONS, *_BEHIND, *_IN_FRONT))
+_SHORT: Final = frozenset((*_ABBREVIATIONS, *_BEHIND, *_IN_FRONT, *_BEFORE_A_NUMBER))
 _PLAIN: Final = re.compile(r"(?![ivxlc]+$)[a-z]+")
 _SIGNS: Final[dict[str, tuple[Reading, ...]]] = {
     "plus": (("plus",), ("and",)), "point": (("point",), ("dot",)),
@@ -126,8 +133,14 @@ class _Place:
         found = _CLITIC.search(text)
         if found is not None and found.start() > 0:
             base = text[: found.start()], cased[: found.start()]
-            return tuple(
-                (*reading[:-1], reading[-1] + found[0]) for reading in self._read(*base) if reading
+            decade = decade_reading(text.replace("'", ""))  # "the 80's"
+            return (
+                *((decade,) if decade else ()),
+                *(
+                    (*reading[:-1], reading[-1] + found[0])
+                    for reading in self._read(*base)
+                    if reading
+                ),
             )
         return self._read(text, cased)
 
@@ -182,6 +195,14 @@ class _Place:
 
     def _abbreviated(self, text: str, cased: str) -> tuple[Reading, ...]:
         last = self._i + 1 == len(self._words)
+        if text in _BEFORE_A_NUMBER and not last:
+            gap = self._text[self._word.end : self._words[self._i + 1].start]
+            if gap in (" ", ".", ". ") and self._words[self._i + 1].text[0].isdecimal():
+                said, itself = (
+                    [(word,) for word in _BEFORE_A_NUMBER[text]],
+                    self._word_of(text, cased),
+                )
+                return (*itself, *said) if text == "no" and gap == " " else (*said, *itself)
         if text in _ABBREVIATIONS:
             first = _BEFORE_A_NAME.get(text) if not last and (not self._i or text == "st") else None
             if text == "ft" and self._i:

@@ -103,6 +103,12 @@ def said(text: str) -> set[str]:
         ("Rock 'n' Roll", "rock and roll"),
         ("Toys ‘R’ Us", "toys are us"),
         ("Vitamin A", "vitamin a"),
+        ("Chanel No. 5", "chanel number five"),
+        ("Pt. 2", "part two"),
+        ("Pt. Reyes", "point reyes"),
+        ("Rm. 12", "room twelve"),
+        ("Medical Ctr", "medical center"),
+        ("The 80's", "the eighties"),
     ],
 )
 def test_a_name_is_read_as_people_say_it(text: str, reading: str) -> None:
@@ -117,7 +123,7 @@ def test_a_name_is_read_as_people_say_it(text: str, reading: str) -> None:
         ("Meg Vi", "meg six"), ("president xi", "president eleven"),
         ("The X Factor", "the ten factor"), ("IV drip", "four drip"), ("MEG LI", "meg fifty one"),
         ("Vitamin C", "vitamin one hundred"), ("MEG BAUER", "m e g bauer"), ("Lego™", "lego tm"),
-        ("Ave Maria", "avenue"),
+        ("Ave Maria", "avenue"), ("No Doubt", "number"), ("No, 5", "number"),
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_is_not_read_so(text: str, never: str) -> None:
@@ -201,6 +207,19 @@ RIGHT = [
     (("Meg Bauer",), "meg bauer"),
     (("meg bauer",), "Meg Bauer's."),
     (("İstanbul",), "istanbul"),
+    (("1st", "2nd", "3rd"), "the second one"),
+    (("U.S.A.", "D.C."), "USA"),
+    (("U.S.A.", "D.C."), "DC"),
+    (("U.S.",), "us"),
+    (("Wi-Fi",), "wifi"),
+    (("e-mail", "text"), "email"),
+    (("Jean-Luc",), "jeanluc"),
+    (("No. 1", "No. 5"), "number one"),
+    (("No. 1", "No. 5"), "No, 5 please."),
+    (("No Doubt",), "no doubt"),
+    (("Pt. 2", "Pt. Reyes"), "part two"),
+    (("Rt. 66",), "Route 66"),
+    (("'80s hits",), "the 80's hits"),
 ]
 
 

@@ -40,6 +40,8 @@ def phrase(spelling: str) -> Phrase:
         ("call johnson johnson", "johnson johnson", "Johnson & Johnson",
          "call johnson and johnson"),
         ("CALL BOWER'S", "bower's", "Bauer", "CALL BAUER'S"),
+        ("MEG BOWER, PLEASE!", "meg bower", "Meg Bauer", "MEG BAUER, PLEASE!"),
+        ("BOWER!", "bower", "Bauer", "Bauer!"),
     ],
 )  # fmt: skip
 def test_the_phrase_is_put_in_and_nothing_else_changes(
