@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ ATTACKS = sorted(
 SECONDS_MAX = 60.0
 """An attack that takes longer is broken."""
 
-every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=[path.stem for path in ATTACKS])
+NAMES = [path.stem for path in ATTACKS]
 
 
 class Ended(NamedTuple):
@@ -42,6 +43,14 @@ class Ended(NamedTuple):
     code: int
     line: str
     errors: str
+
+
+class Attempt(NamedTuple):
+    """One attack under way, on the package as it is shipped and on the attack's mutant."""
+
+    attack: Path
+    shipped: Future[Ended]
+    mutant: Future[Ended]
 
 
 @pytest.fixture(scope="session")
@@ -116,21 +125,37 @@ def copy_with(mutant: tuple[str, str, str], folder: Path) -> Path:
     return folder
 
 
-@every_attack
-def test_is_repelled(attack: Path, server: str) -> None:
-    ended = carry_out(attack, PACKAGE.parent, server)
+@pytest.fixture(scope="module", params=ATTACKS, ids=NAMES)
+def attempt(
+    request: pytest.FixtureRequest, server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Attempt]:
+    """Both at the same time: most of it is the start of a process, which keeps one core busy."""
+    attack: Path = request.param
+
+    def on_mutant() -> Ended:
+        folder = tmp_path_factory.mktemp(attack.stem)
+        return carry_out(attack, copy_with(mutant_of(attack), folder), server)
+
+    with ThreadPoolExecutor(2) as pool:
+        shipped = pool.submit(carry_out, attack, PACKAGE.parent, server)
+        yield Attempt(attack, shipped, pool.submit(on_mutant))
+
+
+def test_is_repelled(attempt: Attempt) -> None:
+    ended = attempt.shipped.result()
     assert (ended.code, ended.line[:10]) == (0, "repelled: "), ended
     assert ended.line.count("\n") == 0
 
 
-@every_attack
-def test_gets_through_on_its_mutant(attack: Path, server: str, tmp_path: Path) -> None:
-    ended = carry_out(attack, copy_with(mutant_of(attack), tmp_path), server)
+def test_gets_through_on_its_mutant(attempt: Attempt) -> None:
+    ended = attempt.mutant.result()
     assert (ended.code, ended.line[:13]) == (1, "GOT THROUGH: "), ended
-    assert (gains_of(attack) or "") in ended.line, "for another reason than the one that it names"
+    assert (gains_of(attempt.attack) or "") in ended.line, (
+        "for another reason than the one that it names"
+    )
 
 
-@every_attack
+@pytest.mark.parametrize("attack", ATTACKS, ids=NAMES)
 def test_tells_its_story(attack: Path) -> None:
     """What happens, who the attacker is and what they hold, what holds against it."""
     story = ast.get_docstring(ast.parse(attack.read_text())) or ""
