@@ -13,7 +13,13 @@ from conftest import World
 from test_door import SECOND, Door
 from test_door_memory import holding
 from wyoming_peer import (
+    CHANNELS,
+    RATE,
+    WIDTH,
     AsyncTcpClient,
+    AudioChunk,
+    AudioStart,
+    AudioStop,
     Describe,
     Error,
     Event,
@@ -22,6 +28,7 @@ from wyoming_peer import (
     Played,
     Pong,
     Synthesize,
+    Transcribe,
     Transcript,
     connected,
     said,
@@ -39,6 +46,21 @@ from ctxasr.hints import HINTS_MAX
 QUESTION = Synthesize(
     text="Do you mean Meg Jones or Meg Bauer?", context={"continue_conversation": True}
 ).event()
+
+
+AUDIO_START = AudioStart(rate=RATE, width=WIDTH, channels=CHANNELS).event()
+CHUNK = AudioChunk(rate=RATE, width=WIDTH, channels=CHANNELS, audio=SECOND).event()
+
+
+async def heard_without_transcribe(address: str) -> str:
+    """What an older client gets for an utterance."""
+    async with connected(address) as client:
+        for event in (AUDIO_START, CHUNK, AudioStop().event()):
+            await client.write_event(event)
+        told = await client.read_event()
+        assert told is not None, "the connection ended"
+        assert Transcript.is_type(told.type), told.data
+        return str(Transcript.from_event(told).text)
 
 
 @asynccontextmanager
@@ -128,6 +150,43 @@ async def test_an_utterance_whose_customer_is_erased_is_told_and_not_stored(at: 
         assert not len(door.service.remembered.dialogues)
         assert await said(address, SECOND) == "power"
         assert door.world.vault.rows, "a new customer's"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [AUDIO_START, CHUNK],
+        [Transcribe().event()],
+        [Transcribe().event(), AUDIO_START, CHUNK],
+        [Transcribe().event(), AUDIO_START, AudioStop().event()],
+        [Transcribe(language="de").event(), AUDIO_START, CHUNK],
+        [AUDIO_START, Event("audio-chunk", CHUNK.data, b"odd")],
+    ],
+    ids=["sound", "nothing", "all but its end", "no sound", "another language", "odd bytes"],
+)
+async def test_an_utterance_that_broke_off_takes_no_other_with_it(before: list[Event]) -> None:
+    """Older clients send no `transcribe`, and their sound is the beginning of an utterance."""
+    async with serving() as (address, _):
+        for _ in range(2):
+            async with connected(address) as client:
+                for event in [*before, Ping().event()]:
+                    await client.write_event(event)
+                assert await client.read_event() is not None
+            assert await heard_without_transcribe(address) == "power"
+            assert await said(address, SECOND) == "power"
+
+
+async def test_where_nothing_was_said_the_utterance_is_over() -> None:
+    """Silence leaves no record of an utterance, but its sound is not that of the next one."""
+    door = Door(World())
+    async with serving(door) as (address, _), connected(address) as client:
+        for text in ("", "power"):
+            door.ear.heard = (text,)
+            for event in [AUDIO_START, CHUNK, AudioStop().event()]:
+                await client.write_event(event)
+            event = await client.read_event()
+            assert event is not None
+            assert Transcript.from_event(event).text == text
 
 
 async def test_names_that_come_with_an_utterance_bias_it() -> None:

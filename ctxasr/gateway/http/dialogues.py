@@ -261,6 +261,9 @@ class Conversation:
 
     def _hear(self, message: Message) -> Callable[[Dialogue, Sender], wyoming.Heard]:
         def step(dialogue: Dialogue, sender: Sender) -> wyoming.Heard:
+            refused = self._dialogue is not None and self._dialogue.refused
+            if message.type == "audio-start" and not self.listens and not refused:
+                dialogue = wyoming.afresh(dialogue)
             heard = wyoming.hear(dialogue, message, sender)
             began = self._turns + (heard.dialogue.turns > dialogue.turns)
             if self._turns_max is not None and began > self._turns_max:

@@ -91,6 +91,9 @@ UNUSED: Final = frozenset(
 """Of the protocol, but without use here; streamed texts come once more as a whole."""
 
 
+_NOBODY: Final = Sender("", "", 0)
+
+
 class _Context(Form):
     conversation_id: ConversationId | None = None
     continue_conversation: bool | None = None
@@ -203,8 +206,19 @@ def _transcribe(tell: Telling, wanted: _Transcribe) -> Heard:
     return Heard(step.dialogue, step.records, step.ignored, hints=hints)
 
 
+def afresh(dialogue: Dialogue) -> Dialogue:
+    """The dialogue for an utterance that begins now, without a `transcribe`.
+
+    One that began before it, and whose peer has gone, is over: its sound belongs to nobody else.
+    """
+    half_heard = _listens(Telling(dialogue, _NOBODY))
+    return replace(dialogue, refused=False, turn=None if half_heard else dialogue.turn)
+
+
 def transcribed(dialogue: Dialogue, text: str, sender: Sender) -> Heard:
     """The utterance's text is known: its record, and the `transcript` for the peer.
+
+    Also where nothing was said, and so nothing is recorded, the utterance is over.
 
     Raises:
         LimitExceeded: the text is longer than TEXT_BYTES_MAX.
@@ -214,7 +228,11 @@ def transcribed(dialogue: Dialogue, text: str, sender: Sender) -> Heard:
     if conversation:
         data["context"] = {"conversation_id": conversation}
     message = Message("transcript", data)
-    return replace(hear(dialogue, message, sender), answer=message)
+    heard = hear(dialogue, message, sender)
+    turn = heard.dialogue.turn
+    if turn is not None:
+        turn = replace(turn, told=turn.told | {Utterance.full_name})
+    return replace(heard, dialogue=replace(heard.dialogue, turn=turn), answer=message)
 
 
 def _listens(tell: Telling) -> bool:
@@ -224,7 +242,7 @@ def _listens(tell: Telling) -> bool:
 
 def _chunk(dialogue: Dialogue, audio: bytes) -> Heard:
     turn = dialogue.turn
-    if turn is None or not _listens(Telling(dialogue, Sender("", "", 0))):
+    if turn is None or not _listens(Telling(dialogue, _NOBODY)):
         return Heard(dialogue, ignored=Ignored.NO_TURN)
     if len(audio) % WIDTH_BYTES:
         raise EnvelopeError("audio-chunk.payload: must be whole samples of 2 bytes")
