@@ -39,6 +39,9 @@ _GENERIC: Final = tuple(
 PART_CHARS_MIN: Final = 3
 """A part shorter than this is heard everywhere."""
 
+COMPOSED_CHARS_MAX: Final = 2 * PHRASE_CHARS_MAX
+"""Characters of a name's compatibility form: one character may stand for eighteen."""
+
 PARTS_WORDS_MAX: Final = 6
 """Names longer than this (addresses, titles) are not split into parts."""
 
@@ -79,7 +82,7 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     """What a turn names, whole names before parts, each text once, most telling signal first."""
     named = named_by(turn)
     seen: set[str] = set()
-    words = [words_in(phrase.text) for phrase in named]
+    words = [() if is_too_long(phrase.text) else words_in(phrase.text) for phrase in named]
     yield from _once(zip(words, named, strict=True), seen)
     counts = _word_counts(seen)
     parts = (
@@ -88,6 +91,13 @@ def phrases_of(turn: TurnText) -> Iterator[Phrase]:
         for part in parts_of(of_name, counts)
     )
     yield from _once(parts, seen)
+
+
+def is_too_long(name: str) -> bool:
+    """Whether a name can be no phrase: this is seen before it is taken apart, which takes time."""
+    if len(name) > COMPOSED_CHARS_MAX:
+        return True
+    return not name.isascii() and len(unicodedata.normalize("NFKC", name)) > COMPOSED_CHARS_MAX
 
 
 def named_by(turn: TurnText) -> list[Phrase]:

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load, save
 
-from ctxasr.bias import named_by, phrases_of
+from ctxasr.bias import is_too_long, named_by, phrases_of
 from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
     CAPTION_PREFIX,
@@ -234,7 +234,8 @@ async def extend(
     ):
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
-    wanted = {normalise(name.text) for name in named_by(turn)}
+    names = [name.text for name in named_by(turn)]
+    wanted = {name if is_too_long(name) else normalise(name) for name in names}
     if before is not None:
         wanted |= {phrase.text for phrase in before.phrases}
     kept = _Kept()

@@ -16,7 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ctxasr.bias import GENERIC_ANSWERS, GENERIC_SIGNAL, Bias, BiasingPhrase, phrases_of
+from ctxasr.bias import (
+    GENERIC_ANSWERS,
+    GENERIC_SIGNAL,
+    Bias,
+    BiasingPhrase,
+    is_too_long,
+    phrases_of,
+)
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Phrase
 from ctxasr.words import normalise
@@ -51,19 +58,24 @@ NO_HINTS: Final = Hints()
 
 def hints_of(names: Sequence[str], terms: Sequence[str]) -> Hints:
     """The names and terms as phrases; what is past HINTS_MAX, or too long, is counted."""
-    given = _phrases(names[:HINTS_MAX], NAMES_SIGNAL)
-    said = {normalise(name) for name in names[:HINTS_MAX]}
+    late = max(0, len(names) - HINTS_MAX) + max(0, len(terms) - HINTS_MAX)
+    looked_at = [*names[:HINTS_MAX], *terms[:HINTS_MAX]]
+    late += sum(map(is_too_long, looked_at))  # comparing them would hold up the event loop
+    names, terms = (
+        [one for one in given[:HINTS_MAX] if not is_too_long(one)] for given in (names, terms)
+    )
+    as_compared = {one: normalise(one) for one in (*names, *terms)}
+    given = _phrases(names, NAMES_SIGNAL)
+    said = {as_compared[name] for name in names}
     whole = [phrase for phrase in given if phrase.text in said]
     known = {phrase.text for phrase in whole}
-    words = {normalise(term) for term in terms[:HINTS_MAX]} - known
-    whole += [one for one in _phrases(terms[:HINTS_MAX], TERMS_SIGNAL) if one.text in words]
+    words = {as_compared[term] for term in terms} - known
+    whole += [one for one in _phrases(terms, TERMS_SIGNAL) if one.text in words]
     whole = whole[:HINTS_MAX]
     taken = {phrase.text for phrase in whole}
     parts = [phrase for phrase in given if phrase.text not in taken | said]
-    blank = {""}
-    wanted = [*map(normalise, names[:HINTS_MAX]), *map(normalise, terms[:HINTS_MAX])]
-    late = max(0, len(names) - HINTS_MAX) + max(0, len(terms) - HINTS_MAX)
-    left_out = late + sum(text not in taken | blank for text in wanted)
+    wanted = [as_compared[one] for one in (*names, *terms)]
+    left_out = late + sum(text not in taken | {""} for text in wanted)
     return Hints(tuple([*whole, *parts][:HINTS_MAX]), left_out)
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from ctxasr.bias import (
+    COMPOSED_CHARS_MAX,
     GENERIC_ANSWERS,
     GENERIC_SIGNAL,
     Bias,
     bias_of,
     emptied,
+    is_too_long,
     names_in,
     parts_of,
     phrases_of,
@@ -114,3 +116,14 @@ def test_a_generic_answer_that_is_on_offer_is_weighed_once() -> None:
 def test_emptied_names_the_generic_answers_alone() -> None:
     assert [w.phrase.text for w in emptied().phrases] == list(GENERIC_ANSWERS)
     assert "bauer" not in repr(Bias(emptied().phrases))
+
+
+def test_a_name_of_characters_that_stand_for_many_is_not_taken_apart() -> None:
+    edge = "\u00bd" * (COMPOSED_CHARS_MAX // 3)
+    edge += "x" * (COMPOSED_CHARS_MAX % 3)
+    assert not is_too_long(edge)
+    assert is_too_long(edge + "x")
+    assert is_too_long("\ufdfa" * PHRASE_CHARS_MAX), "each of them is three words"
+    assert not is_too_long("é" * PHRASE_CHARS_MAX)
+    assert not is_too_long("x" * COMPOSED_CHARS_MAX)
+    assert is_too_long("x" * (COMPOSED_CHARS_MAX + 1))

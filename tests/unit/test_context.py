@@ -39,14 +39,14 @@ from ctxasr.events import (
     TurnKey,
     TurnText,
 )
-from ctxasr.hypotheses import Phrase
+from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
 from ctxasr.pipeline import context_ref
 from ctxasr.ports import Clock, Matrix, Vector
 from ctxasr.store.memory import MemoryVault
 from ctxasr.store.schema import PAYLOAD_BYTES_MAX, absent
 from ctxasr.timing import spoken_ms
 from ctxasr.windows import window_of
-from ctxasr.words import normalise
+from ctxasr.words import normalise, words_in
 
 PHRASES = (
     Phrase("meg bauer", "entities", "contact", "Meg Bauer", "c7"),
@@ -355,6 +355,19 @@ def test_the_largest_embedding_fits_into_an_item(letter: str) -> None:
     assert len(blob) <= PAYLOAD_BYTES_MAX
     assert ContextEmbedding.from_bytes(blob).phrases == tuple(phrases)
     assert (len(phrases) == CONTEXT_PHRASES_MAX) == (letter == "n")
+
+
+async def test_names_that_would_hold_up_the_event_loop_are_counted_and_not_taken_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three hundred of them, of as many characters as a name may have, took ten seconds."""
+    monkeypatch.setattr("ctxasr.context.normalise", {"Meg": "meg"}.__getitem__)
+    monkeypatch.setattr("ctxasr.bias.words_in", {"Meg": words_in("Meg")}.__getitem__)
+    long = ["\ufdfa" * (PHRASE_CHARS_MAX - 3) + f"{number:03}" for number in range(300)]
+    turn = TurnText("", "", tuple(Entity("contact", name) for name in ["Meg", *long]))
+    context = await extend(turn, None, World().encoder)
+    assert [phrase.text for phrase in context.phrases] == ["meg"]
+    assert context.left_out == len(long)
 
 
 def test_phrases_past_a_limit_are_left_out() -> None:

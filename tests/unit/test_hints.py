@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import World, recognition, run
 
+import ctxasr.bias
+import ctxasr.hints
 from ctxasr.answer import ContextState, Listening, on_utterance, with_hints
 from ctxasr.bias import GENERIC_ANSWERS, Bias, bias_of
 from ctxasr.events import TurnKey
@@ -63,6 +67,24 @@ def test_hints_are_bounded_and_what_is_left_out_is_counted() -> None:
     assert hints_of(["x" * (PHRASE_CHARS_MAX + 1)], []).left_out == 1
     assert hints_of(["", " ", "?", "Meg", "meg"], ["Meg"]).left_out == 0, "nothing was lost"
     assert hints_of(["n"] * 1_000_000, ["t"] * 1_000_000).left_out == 2 * (1_000_000 - HINTS_MAX)
+
+
+def test_names_that_cannot_be_phrases_are_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing 300 of the second kind held up the event loop for twelve seconds."""
+    long = ["ab " * 80_000, "\ufdfa" * PHRASE_CHARS_MAX, "e\u0301" * 80_000]
+    looked_at: list[str] = []
+    for module in ("hints.normalise", "bias.words_in"):
+        of_texts = operator.attrgetter(module)(ctxasr)
+
+        def look(text: str, of_texts: Any = of_texts) -> Any:
+            looked_at.append(text)
+            return of_texts(text)
+
+        monkeypatch.setattr(f"ctxasr.{module}", look)
+    hints = hints_of([*long, "Meg"], [*long, "dim"])
+    assert [phrase.text for phrase in hints.phrases] == ["meg", "dim"]
+    assert hints.left_out == 2 * len(long)
+    assert set(looked_at) == {"Meg", "dim"}
 
 
 def test_hints_show_nothing_in_a_repr() -> None:
