@@ -60,7 +60,7 @@ def _url_or_aws(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    if re.search(r"\s", text):
+    if not re.fullmatch(r"[A-Za-z0-9:/_-]*", text):
         raise ValueError
     return text
 
@@ -108,12 +108,12 @@ class _Environment(BaseSettings):
         ),
     ] = ""
     kms_previous_keys: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, AfterValidator(_key)], ...],
         NoDecode,
         BeforeValidator(str.split),
         Field(
             validation_alias="CTXASR_KMS_PREVIOUS_KEYS",
-            description="keys, separated by blanks,",
+            description="ids, ARNs or aliases of keys, separated by blanks,",
         ),
     ] = ()
     table_prefix: Annotated[

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 
 def is_url(text: str) -> bool:
-    """Whether it is a URL of HTTP with a host."""
+    """Whether it is a URL of HTTP with a host, and of visible ASCII alone."""
+    if not re.fullmatch("[!-~]+", text):
+        return False
     try:
         url = urlsplit(text)
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0

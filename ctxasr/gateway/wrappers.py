@@ -32,6 +32,7 @@ WRAPPED_BYTES_MAX: Final = 1_048_576
 _LIMIT: Final = ("record", "WRAPPED_BYTES_MAX", WRAPPED_BYTES_MAX)
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 _SOURCE: Final = re.compile(r"aws:[a-z0-9-]{1,30}")
+_OF_AWS: Final = re.compile(r"aws\.[a-z0-9.-]{1,30}")
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -66,7 +67,9 @@ def _inner(document: Any) -> Any:
             return None
         case {"Type": "Notification", "Message": str(message)}:
             return _parsed(message)
-        case {"detail-type": _, "source": _, "detail": dict(detail)}:
+        case {"detail-type": _, "source": source, "detail": dict(detail)} if not (
+            isinstance(source, str) and _OF_AWS.fullmatch(source)
+        ):
             return detail
     if why := foreign(document):
         raise EnvelopeError(f"record: {why}")
@@ -96,11 +99,20 @@ def foreign(document: Any) -> str:
             return "a batch wrapped in a message; one record a message is right"
         case {"records": _, "deliveryStreamArn": _} | {"records": _, "invocationId": _}:
             return "Firehose calls the function; the queue or the stream is right"
-        case {"requestContext": _}:
+        case {"requestContext": {"condition": _}}:
+            return (
+                "what Lambda writes of a record that failed; send the record again as it was, to "
+                "the queue or the stream"
+            )
+        case {"requestContext": _} | {"httpMethod": _}:
             return (
                 "an HTTP request; its body is not believed whose customer it names, so have an "
                 "authenticated service call record_event, or run `ctxasr serve`"
             )
+        case {"detail-type": _, "source": str(source)} if _OF_AWS.fullmatch(source):
+            return f"an event of {source}; the rule should match our own records alone"
+        case {"eventSource": str(source)} if _SOURCE.fullmatch(source):
+            return f"a record of {source}; its body or data alone is right"
         case {"awslogs": _}:
             return "CloudWatch Logs calls the function; it sends no records"
     return ""

@@ -44,10 +44,13 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
+ARN = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+
+
 def test_each_variable_sets_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "CTXASR_ENDPOINT_URL": "http://127.0.0.1:8000", "CTXASR_KMS_ENDPOINT_URL": "https://kms",
-        "CTXASR_KMS_KEY": "alias/other", "CTXASR_KMS_PREVIOUS_KEYS": " one  two ",
+        "CTXASR_KMS_KEY": "alias/other", "CTXASR_KMS_PREVIOUS_KEYS": f" {ARN}  two ",
         "CTXASR_TABLE_PREFIX": "ours-dev", "CTXASR_PAYLOAD_TTL_S": "600",
         "CTXASR_READ_BUDGET_MS": "150.5",
     }  # fmt: skip
@@ -55,7 +58,7 @@ def test_each_variable_sets_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     assert Settings.from_environment() == Settings(
         endpoint_url="http://127.0.0.1:8000", kms_endpoint_url="https://kms",
-        kms_key="alias/other", kms_previous_keys=("one", "two"), table_prefix="ours-dev",
+        kms_key="alias/other", kms_previous_keys=(ARN, "two"), table_prefix="ours-dev",
         payload_ttl_s=600, read_budget_ms=150.5,
     )  # fmt: skip
 
@@ -89,6 +92,11 @@ def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> N
         ("CTXASR_KMS_ENDPOINT_URL", "aws", "a URL as http://127.0.0.1:8000"),
         ("AWS_ENDPOINT_URL_KMS", "kms", "a URL as http://127.0.0.1:8000"),
         ("CTXASR_KMS_KEY", "alias/a alias/b", "the id, ARN or alias of one key, as alias/ctxasr"),
+        ("CTXASR_KMS_KEY", "alias/a,alias/b", "the id, ARN or alias of one key, as alias/ctxasr"),
+        ("CTXASR_KMS_PREVIOUS_KEYS", "alias/a, alias/b", "separated by blanks"),
+        ("CTXASR_KMS_PREVIOUS_KEYS", "one;two", "separated by blanks"),
+        ("CTXASR_ENDPOINT_URL", "http://a b", "a URL as http://127.0.0.1:8000, or aws"),
+        ("CTXASR_ENDPOINT_URL", "http://host\n:80", "a URL as http://127.0.0.1:8000, or aws"),
         ("CTXASR_TABLE_PREFIX", "ours/dev", "letters, digits, '_', '.' and '-', at most 240"),
         ("CTXASR_TABLE_PREFIX", "x" * (TABLE_PREFIX_CHARS_MAX + 1), "at most 240 of them"),
     ],

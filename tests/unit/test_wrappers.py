@@ -108,6 +108,19 @@ FOREIGN: list[tuple[Any, str]] = [
     ({"requestContext": {}, "body": INNER, "isBase64Encoded": False}, "an HTTP request"),
     ({"invocationId": "1", "records": [{"recordId": "1", "data": ""}]}, "Firehose"),
     ({"awslogs": {"data": ""}}, "CloudWatch Logs"),
+    (  # a function's own failures, sent back from its dead letters
+        {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": document()},
+        "what Lambda writes of a record that failed",
+    ),
+    (
+        {"requestContext": {"condition": "RetryAttemptsExhausted"}, "KinesisBatchInfo": {}},
+        "what Lambda writes of a record that failed",
+    ),
+    ({"httpMethod": "POST", "body": INNER}, "an HTTP request"),
+    ({"detail-type": CANARY, "source": "aws.s3", "detail": {}}, "an event of aws.s3"),
+    ({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}, "aws.events"),
+    ({"eventSource": "aws:kafka", "records": {"t-0": []}}, "a record of aws:kafka"),
+    ({"eventSource": "aws:kinesis", "data": "", "partitionKey": CANARY}, "of aws:kinesis"),
 ]
 
 
