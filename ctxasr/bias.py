@@ -144,9 +144,35 @@ def parts_of(words: Sequence[Word], counts: dict[str, int]) -> Iterator[Sequence
             rest = (*words[:start][-1:], *words[start + size :][:1])
             if any(beside.start in (part[0].start, part[-1].start) for beside in rest):
                 continue  # of "10½" there is no part "half"
+            if all(_is_sign(word) for word in part) or _is_torn(words, start, start + size):
+                continue
             chars = len(" ".join(word.text for word in part))
             if chars >= PART_CHARS_MIN and min(counts.get(word.text, 0) for word in part) <= 1:
                 yield part
+
+
+def _is_torn(words: Sequence[Word], start: int, end: int) -> bool:
+    """Whether words `start` to `end` end amid a figure or signs, as "2.", "C+" and "Ben +"."""
+    for at, inside, outside in ((start, start, start - 1), (end, end - 1, end)):
+        if not 0 < at < len(words):
+            continue
+        touching = words[at - 1].end == words[at].start
+        if _is_sign(words[inside]) and (touching or not _touches(words, inside, start, end)):
+            return True
+        if touching and words[outside].cased in (".", "&"):
+            return True
+    return False
+
+
+def _touches(words: Sequence[Word], i: int, start: int, end: int) -> bool:
+    """Whether word `i` hangs together with a neighbour among words `start` to `end`."""
+    before = i > start and words[i - 1].end == words[i].start
+    return before or (i + 1 < end and words[i].end == words[i + 1].start)
+
+
+def _is_sign(word: Word) -> bool:
+    """Whether the word is what a sign stands for, as "plus"."""
+    return not any(char.isalnum() for char in word.cased)
 
 
 def names_in(text: str) -> Iterator[str]:

@@ -31,6 +31,20 @@ def test_names_come_whole_and_in_the_parts_that_tell_them_apart() -> None:
     assert texts(TurnText("", "", contacts)) == ["meg jones", "meg bauer", "jones", "bauer"]
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("C++", []), ("2.5", []), ("3.141", []), ("№ 5", []), ("#MeToo", ["MeToo"]),
+        ("C++ Primer", ["C++", "Primer"]), ("Ben + Jerry", ["Jerry", "Ben"]),
+        ("10.25 inch", ["10.25", "inch"]), ("AT&T Park", ["Park"]),
+        ("Canal+ Sport", ["Canal+", "Sport", "Canal"]),
+    ],
+)  # fmt: skip
+def test_no_part_is_a_sign_or_a_torn_figure(name: str, parts: list[str]) -> None:
+    whole, *rest = phrases_of(TurnText("", "", (Entity("title", name),)))
+    assert (whole.spelling, [part.spelling for part in rest]) == (name, parts)
+
+
 def test_a_word_that_all_names_share_is_no_part() -> None:
     lights = (Entity("device", "kitchen light"), Entity("device", "hallway light"))
     assert "light" not in texts(TurnText("", "", lights))

@@ -518,6 +518,7 @@ def test_a_table_shows_the_text_and_spells_its_numbers() -> None:
         exported = vocabulary([*phrases, phrase("second street", -2.0)])
         assert written(exported) == ["Meg-Bauer", "second-street", "seven-up", "o'neill-st."]
         assert exported.left_out == {Left.DUPLICATE: 1}
+        assert written(vocabulary([phrase("7-Eleven")])) == ["seven-Eleven"]
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)

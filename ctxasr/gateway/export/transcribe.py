@@ -82,5 +82,5 @@ def _spelled(word: str) -> Iterator[str]:
     for part in filter(None, _DIGITS.split(word)):
         if part.isdecimal():
             yield from number_readings(part)[0]
-        else:
-            yield part
+        elif bare := part.strip("-") if part != word else part:  # "7-Eleven" is seven-Eleven
+            yield bare
