@@ -86,6 +86,12 @@ class UtteranceResult:
         context = self.listening.context
         return None if context is None else context.computed_ms
 
+    @property
+    def unpronounceable(self) -> int:
+        """Names of the context that can never be heard: without a sound in English."""
+        context = self.listening.context
+        return 0 if context is None else context.unpronounceable
+
 
 async def listen(event: Event, ports: Ports) -> Listening:
     """Find the context for the utterance that `event`, a Recognize, opens; never fails.

@@ -36,7 +36,7 @@ from ctxasr.followups import own_refs, read_asking
 from ctxasr.hypotheses import Phrase
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
 from ctxasr.timing import is_later
-from ctxasr.words import normalise
+from ctxasr.words import has_sound, normalise
 
 TURNS_KEPT: Final = 20
 """Turn vectors in a running sequence; older ones are dropped."""
@@ -80,7 +80,8 @@ class ContextEmbedding:
     `latest_ms` is when the latest of the turns that it was ever made of began; `computed_ms` is how
     long it took, `computed_at_ms` when it was done; both instants since 1970. `left_out`
     counts the names of its newest turn, and the phrases of the context before it, that a limit has
-    kept from `phrases`.
+    kept from `phrases`, `unpronounceable` the names of that turn that have no sound in English, or
+    no letter: they are never heard.
 
     Raises:
         ContextUnavailable: these do not fit together, pass a limit, or are not finite.
@@ -94,6 +95,7 @@ class ContextEmbedding:
     computed_at_ms: float = 0.0
     left_out: int = 0
     latest_ms: float = 0.0
+    unpronounceable: int = 0
 
     def __post_init__(self) -> None:
         turns, dimensions = self.vectors.shape  # (turns, d)
@@ -118,7 +120,7 @@ class ContextEmbedding:
     def to_bytes(self) -> bytes:
         """Safetensors: read thirty times faster than zipped arrays, for a seventh more bytes."""
         said = {"version": FORMAT_VERSION, "model": self.model, "left_out": self.left_out}
-        about = json.dumps(said).encode()
+        about = json.dumps(said | {"unpronounceable": self.unpronounceable}).encode()
         return save(
             {
                 "vectors": self.vectors.astype(np.float32),
@@ -149,7 +151,8 @@ class ContextEmbedding:
                 model=str(about["model"]),
                 computed_ms=float(arrays["computed"][0]),
                 computed_at_ms=float(arrays["computed"][1]),
-                left_out=int(about.get("left_out", 0)),  # older ones have neither
+                left_out=int(about.get("left_out", 0)),  # older ones have none of these
+                unpronounceable=int(about.get("unpronounceable", 0)),
                 latest_ms=float(next(iter(arrays["computed"][2:3]), 0.0)),
             )
         except ContextUnavailable:
@@ -234,7 +237,7 @@ async def extend(
     ):
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
-    names = [name.text for name in named_by(turn)]
+    names = {name.text for name in named_by(turn)}
     wanted = {name if is_too_long(name) else normalise(name) for name in names}
     if before is not None:
         wanted |= {phrase.text for phrase in before.phrases}
@@ -259,6 +262,7 @@ async def extend(
         encoder.model,
         left_out=left_out,
         latest_ms=latest_ms,
+        unpronounceable=sum(not (is_too_long(name) or has_sound(name)) for name in names),
     )
 
 

@@ -209,11 +209,8 @@ class Match:
 class PhraseAligner(Protocol):
     """Finds where in the hypotheses a phrase may have been said, by word and by sound."""
 
-    async def prepare(self, phrases: Sequence[str]) -> int:
-        """Work out how the phrases sound, while there is time: `align` remembers it.
-
-        Returns how many of them have no sound.
-        """
+    async def prepare(self, phrases: Sequence[str]) -> None:
+        """Work out how the phrases sound, while there is time: `align` remembers it."""
         ...
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:

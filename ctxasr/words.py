@@ -68,6 +68,9 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_FOLDED: Final = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "th", "þ": "th", "ł": "l"}
+)
 _PLAIN: Final = re.compile(r"(?:[A-Za-z' ,?!;:\"()-]|\.(?!\w))*")
 """Texts of nothing else need no care: their words are runs of letters."""
 
@@ -98,6 +101,23 @@ def normalise(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return " ".join(_PLAIN_WORD.findall(text.lower()))
     return " ".join(word.text for word in _words(text))
+
+
+def fold(word: str) -> str:
+    """Without accents: "beyoncé" -> "beyonce"; other scripts stay as they are."""
+    plain = unicodedata.normalize("NFKD", word.translate(_FOLDED))
+    return "".join(
+        str(unicodedata.decimal(c)) if c.isdecimal() else c
+        for c in plain
+        if not unicodedata.combining(c)
+    )
+
+
+def has_sound(text: str) -> bool:
+    """Whether English can say any of it: a letter of this alphabet, with or without marks, a digit
+    or a sign that is said.
+    """
+    return any(c.isascii() and c.isalnum() for c in fold(normalise(text)))
 
 
 def _words(text: str) -> Iterator[Word]:

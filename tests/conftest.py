@@ -111,8 +111,8 @@ class ExactAligner:
     takes_ms: float = 0.0
     raises: Exception | None = None
 
-    async def prepare(self, phrases: Sequence[str]) -> int:
-        return 0
+    async def prepare(self, phrases: Sequence[str]) -> None:
+        pass
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         await asyncio.sleep(self.takes_ms / 1_000.0)

@@ -66,17 +66,20 @@ def export(
     """
     from ctxasr.report.output import print_json, print_text, say
 
-    exported = asyncio.run(_export(target, context, case, intent))
+    exported, unpronounceable = asyncio.run(_export(target, context, case, intent))
     if as_json:
-        print_json(exported.to_json())
+        print_json(exported.to_json() | {"unpronounceable": unpronounceable})
         return
     text = exported.text
     print_text(text if not text or text.endswith("\n") else f"{text}\n")
     for reason, count in exported.left_out.items():
         say(f"left out: {count} {reason}")
+    if unpronounceable:
+        say(f"{unpronounceable} names have no sound in English, or no letter")
 
 
-async def _export(target: Target, path: Path, case: Case, intent: str) -> Exported:
+async def _export(target: Target, path: Path, case: Case, intent: str) -> tuple[Exported, int]:
+    """What goes to the other recogniser, and how many names English cannot say."""
     from ctxasr.answer import bias_in
     from ctxasr.app import default_encoder
     from ctxasr.context import extend
@@ -87,4 +90,5 @@ async def _export(target: Target, path: Path, case: Case, intent: str) -> Export
     turn = load_context(path)
     embedding = await extend(turn, None, default_encoder())
     options = choose.Options(turn.reply, choose.Case(case), intent)
-    return export_bias(bias_in(embedding), target, options, embedding.left_out)
+    exported = export_bias(bias_in(embedding), target, options, embedding.left_out)
+    return exported, embedding.unpronounceable

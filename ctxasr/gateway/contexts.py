@@ -91,6 +91,7 @@ def _provenance(status: ConsistentStatus, context: ContextEmbedding) -> dict[str
         "window_ms": window_of(status).window_ms if expects_speech(status) else None,
         "signals": dict(Counter(phrase.signal for phrase in context.phrases)),
         "left_out": context.left_out,
+        "unpronounceable": context.unpronounceable,
     }
 
 
@@ -145,6 +146,7 @@ async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any
         "context": result.context.value,
         "reason": result.reason,
         "added_ms": result.added_ms,
+        "unpronounceable": result.unpronounceable,
     }
     context = result.listening.context
     age_ms = None if context is None else ports.clock.now_ms() - context.computed_at_ms

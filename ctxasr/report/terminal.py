@@ -27,6 +27,8 @@ WIDTH_MAX: Final = 120
 _LABEL: Final = 12
 _CONTEXT_STYLES: Final = {"hit": "green", "missed": "red", "none": "dim"}
 
+NO_SOUND: Final = "names without a sound in English, or without a letter: they are never heard"
+
 
 def print_reports(reports: Sequence[TurnReport], console: Console, *, summary: bool = True) -> None:
     """All turns of all scenarios in their order, then a table over the scenarios."""
@@ -136,6 +138,8 @@ def _texts(report: TurnReport, glyphs: Glyphs) -> list[tuple[str, Text]]:
     for change in report.changes:
         cause = f" from '{_clean(change.phrase)}' ({_clean(change.signal)})"
         rows.append(("", Text.assemble((_clean(change.after), "green"), (cause, "dim"))))
+    if report.unpronounceable:
+        rows.append(("names", Text(f"{report.unpronounceable} {NO_SOUND}", "yellow")))
     if report.reason:
         reason = Text(_clean(report.reason))
         if report.added_ms:

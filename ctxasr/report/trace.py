@@ -95,6 +95,8 @@ class TurnReport:
     reference: str = ""
     """What was really said, where the scenario knows it."""
     points: tuple[TracePoint, ...] = ()
+    unpronounceable: int = 0
+    """Names of the context that have no sound in English, or no letter."""
     file: str = ""
     """The scenario file."""
 
@@ -124,6 +126,7 @@ class TurnReport:
                 for failure in self.failures
             ],
             "reason": self.reason,
+            "unpronounceable": self.unpronounceable,
             "added_ms": _rounded(self.added_ms),
         }
 

@@ -61,6 +61,8 @@ class Recognised:
     """What was converted to get 16 kHz mono, what is missing, and whether there was speech."""
     left_out: int = 0
     """Names that the context had no room for."""
+    unpronounceable: int = 0
+    """Names without a sound in English, or without a letter: they are never heard."""
 
     def to_json(self, n_best: int = 0) -> dict[str, Any]:
         """The object that `ctxasr recognise --json` prints."""
@@ -72,6 +74,7 @@ class Recognised:
             "duration_s": round(self.recognition.duration_s, 3),
             "notes": list(self.notes),
             "left_out": self.left_out,
+            "unpronounceable": self.unpronounceable,
             "hypotheses": [{"text": h.text, "score": round(h.score, 3)} for h in heard],
         }
 
@@ -108,7 +111,7 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
     from rich.table import Table
     from rich.text import Text
 
-    from ctxasr.report.terminal import mark_differences
+    from ctxasr.report.terminal import NO_SOUND, mark_differences
 
     plain, text = found.result.plain_text, found.result.text
     rows = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
@@ -122,6 +125,8 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
         rows.add_row("audio", Text(note))
     if found.left_out:
         rows.add_row("context", Text(f"had no room for {found.left_out} names"))
+    if found.unpronounceable:
+        rows.add_row("context", Text(f"{found.unpronounceable} {NO_SOUND}"))
     console.print(rows)
 
 
@@ -138,4 +143,5 @@ async def recognise_utterance(audio: LoadedAudio, context: TurnText | None) -> R
         return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)
     embedding = await extend(context, None, default_encoder())
     result = await rescore(recognition, bias_in(embedding), default_aligner())
-    return Recognised(recognition, result, notes, embedding.left_out)
+    counts = embedding.left_out, embedding.unpronounceable
+    return Recognised(recognition, result, notes, *counts)

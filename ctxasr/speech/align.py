@@ -150,10 +150,10 @@ class SoundAligner:
         self._pronunciations = pronunciations
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="align")
 
-    async def prepare(self, phrases: Sequence[str]) -> int:
+    async def prepare(self, phrases: Sequence[str]) -> None:
         # One job a phrase: nobody's utterance waits for another customer's list of names.
-        sounds = [await self._run(partial(self._pronunciations.sounds_of, one)) for one in phrases]
-        return sum(not one.phones for one in sounds)
+        for phrase in phrases:
+            await self._run(partial(self._pronunciations.sounds_of, phrase))
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""

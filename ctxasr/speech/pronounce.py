@@ -12,7 +12,6 @@ makes half the errors of joining the two.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
@@ -30,7 +29,7 @@ from ctxasr.speech.lexicon import (
     strip_stress,
 )
 from ctxasr.speech.readings import Reading, Sounds, readings_of
-from ctxasr.words import Word, normalise, words_in
+from ctxasr.words import Word, fold, normalise, words_in
 
 WORD_VARIANTS_MAX: Final = 4
 """Pronunciations of one word; CMUdict has at most five, the fifth a rarity."""
@@ -53,9 +52,6 @@ CACHE_PHRASES_MAX: Final = 4_000
 PHRASE_READINGS_MAX: Final = 6
 """Readings of one phrase: more say the same in ever odder ways."""
 
-_FOLDED: Final = str.maketrans(
-    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "th", "þ": "th", "ł": "l"}
-)
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _CLITICS: Final[dict[str, Pronunciation]] = {
@@ -134,7 +130,7 @@ class Pronouncer:
         if len(word.removesuffix("'s")) == 1 and word[0].isupper():
             letter = _A if word[0] == "A" else self._known(word[0].lower())[:1]
             return letter if len(word) == 1 else tuple(_with_s(phones) for phones in letter)
-        return (self._known(word) or self._by_rule(_fold(word)))[:WORD_VARIANTS_MAX]
+        return (self._known(word) or self._by_rule(fold(word)))[:WORD_VARIANTS_MAX]
 
     def _known(self, word: str) -> Pronunciations:
         return self._own.get(word) or look_up(word)
@@ -160,16 +156,6 @@ class Pronouncer:
         guesses = model.pronounce(word, GUESS_VARIANTS)
         floor = guesses[0][1] - GUESS_MARGIN if guesses else 0.0
         return tuple(phones for phones, score in guesses if phones and score >= floor)
-
-
-def _fold(word: str) -> str:
-    """Without accents: "beyoncé" -> "beyonce"; other scripts stay as they are."""
-    plain = unicodedata.normalize("NFKD", word.translate(_FOLDED))
-    return "".join(
-        str(unicodedata.decimal(c)) if c.isdecimal() else c
-        for c in plain
-        if not unicodedata.combining(c)
-    )
 
 
 def _with_s(base: Pronunciation) -> Pronunciation:

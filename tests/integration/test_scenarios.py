@@ -75,7 +75,15 @@ FOLLOW_UPS = {
     "context_decides_jim": ["hit"],
     "music_artist": ["hit"],
     "bus_stop_noise": ["hit"],
+    "written_forms": ["hit", "hit", "hit"],
+    "numerals": ["hit", "hit", "hit", "hit"],
+    "signs_in_names": ["hit", "hit", "hit", "hit", "hit", "hit"],
 }
+
+TYPED = {"written_forms", "numerals", "signs_in_names"}
+"""Texts as other recognisers write them, which no sound would bring about."""
+
+SPOKEN = {name: scenario for name, scenario in SCENARIOS.items() if name not in TYPED}
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +240,7 @@ def test_voices_and_noises_are_of_several_kinds() -> None:
 # ---------------------------------------------------------------- the sound
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", SPOKEN)
 def test_every_utterance_is_real_sound(name: str) -> None:
     scenario = SCENARIOS[name]
     for index, user in enumerate(users(scenario)):
@@ -250,7 +258,7 @@ def test_every_utterance_is_real_sound(name: str) -> None:
 def test_no_sound_is_left_over_and_all_of_it_is_small() -> None:
     wanted = {
         scenario.audio_path(index)
-        for scenario in SCENARIOS.values()
+        for scenario in SPOKEN.values()
         for index in range(len(scenario.turns))
     }
     files = set((FOLDER / "audio").iterdir())

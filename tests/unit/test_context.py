@@ -190,6 +190,19 @@ def test_the_answer_is_found_through_the_token_alone() -> None:
     run(main())
 
 
+def test_names_that_english_cannot_say_are_counted() -> None:
+    async def main() -> None:
+        world = World()
+        await world.deliver(list(turn(names=("Meg Bauer", "北京", "🙂", "Zoë", "...")).values()))
+        context = await world.context()
+        assert context.unpronounceable == 3
+        assert "北京" in {phrase.text for phrase in context.phrases}, "it may still be written"
+        result = await world.answer(recognize("turn-2", "ask-turn-1"), "power")
+        assert result.unpronounceable == 3
+
+    run(main())
+
+
 def test_thousands_of_names_are_cut_before_they_hold_up_the_loop() -> None:
     place, key = PayloadRef(PayloadKind.ENTITIES, "1"), TurnKey("c", "i")
     texts = tuple(f"name {number}" for number in range(500))

@@ -18,7 +18,7 @@ from ctxasr.speech.align import SoundAligner
 from ctxasr.speech.numbers import NUMBER_WORDS, number_readings
 from ctxasr.speech.pronounce import PHRASE_READINGS_MAX, Pronouncer
 from ctxasr.speech.readings import WORD_READINGS_MAX
-from ctxasr.words import words_in
+from ctxasr.words import has_sound, words_in
 
 PRONOUNCER = Pronouncer()
 ALIGNER = SoundAligner(PRONOUNCER)
@@ -160,6 +160,12 @@ def test_numbers_are_said_in_number_words() -> None:
     for number in (0, 7, 10, 21, 100, 105, 999, 1000, 1905, 2000, 12_000, 3_000_000, 123_456):
         words = {word for reading in number_readings(str(number)) for word in reading}
         assert words <= NUMBER_WORDS | {"and", "oh", "a"}
+
+
+@given(st.text(max_size=8))
+@settings(deadline=None)
+def test_a_name_has_a_sound_where_english_has_one_for_any_of_it(text: str) -> None:
+    assert has_sound(text) == bool(PRONOUNCER.phrase_phones(text))
 
 
 # ---------------------------------------------------------------- what an answer becomes

@@ -197,6 +197,9 @@ class UtteranceOut(Out):
     window_ms: float | None
     context_ms: float | None
     added_ms: float
+    unpronounceable: int = Field(
+        0, description="Names of the context without a sound in English, or without a letter."
+    )
     reason: str
     note: Annotated[str, Field(description="What the caller might do better.")] = ""
     recorded: bool = Field(
@@ -248,6 +251,8 @@ class ProvenanceOut(Out):
     signals: dict[str, int]
     left_out: int
     """Names that the context had no room for."""
+    unpronounceable: int
+    """Names without a sound in English, or without a letter: they are never heard."""
 
 
 class ContextOut(Out):
@@ -273,11 +278,13 @@ class PhraseOut(Out):
 
 
 class PhrasesOut(Out):
-    """What the answer may be, heaviest first; `left_out` names had no room in the context."""
+    """What the answer may be, heaviest first; `left_out` names had no room in the context, and
+    `unpronounceable` ones have no sound in English, or no letter."""
 
     interaction: str
     phrases: list[PhraseOut]
     left_out: int
+    unpronounceable: int
 
 
 # ---------------------------------------------------------------- the rest

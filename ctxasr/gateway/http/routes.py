@@ -292,7 +292,12 @@ def _turns(service: Service) -> APIRouter:
             return Response(exported.text, headers=counts, media_type=kind)
         heaviest = sorted(bias.phrases, key=lambda one: -one.log_prior)
         shown = [models.PhraseOut.model_validate(phrase_fields(one)) for one in heaviest]
-        return models.PhrasesOut(interaction=interaction, phrases=shown, left_out=context.left_out)
+        return models.PhrasesOut(
+            interaction=interaction,
+            phrases=shown,
+            left_out=context.left_out,
+            unpronounceable=context.unpronounceable,
+        )
 
     return router
 
@@ -377,6 +382,7 @@ def _utterance(heard: Heard, n_best: int, notes: Sequence[str] = ()) -> models.U
         context_ms=result.context_ms,
         added_ms=result.added_ms,
         reason=result.reason,
+        unpronounceable=result.unpronounceable,
         note=heard.note,
         recorded=heard.recorded,
         hypotheses=[

@@ -110,8 +110,8 @@ class SimAligner:
     def __init__(self, handling: Handling, slow_ms: float = 0.0) -> None:
         self._handling, self._slow_ms = handling, slow_ms
 
-    async def prepare(self, phrases: Sequence[str]) -> int:
-        return 0
+    async def prepare(self, phrases: Sequence[str]) -> None:
+        pass
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         handling = self._handling
