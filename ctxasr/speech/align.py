@@ -30,7 +30,7 @@ from ctxasr.speech.numbers import NUMBER_WORDS
 from ctxasr.speech.phonetics import Floats, Ints, distances, encode, pad, skip_costs, spans
 from ctxasr.speech.phrase_graph import Found, PhraseGraph
 from ctxasr.speech.readings import Reading, Sounds
-from ctxasr.words import Word, normalise
+from ctxasr.words import Word, fold, normalise
 
 T = TypeVar("T")
 
@@ -84,6 +84,8 @@ class _Sought:
     variants: list[Ints]
     numbered: tuple[tuple[list[str], list[str]], ...]
     """Of each reading that holds a number the other words, and the numbers."""
+    letters: frozenset[str]
+    """The phrase and its readings as bare letters and digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +135,13 @@ class _Spoken:
         return any(others == rest and said != numbers for others, said in phrase.numbered)
 
     def says(self, start: int, end: int, phrase: _Sought) -> bool:
-        """Whether words `start` to `end` are the phrase, if in another spelling or in one word:
-        "second" says "2nd", "USA" says "U.S.A.", "wifi" says "Wi-Fi".
+        """Whether words `start` to `end` are the phrase, in whatever spelling and parting.
+
+        "second" says "2nd", "USA" "U.S.A.", "you tube" "YouTube", and "beyonce" "Beyoncé".
         """
-        words = self.words[start:end]
-        if len(words) <= len(phrase.words) and "".join(words) == "".join(phrase.words):
-            return True
-        said = (word.lower() for reading in self.said[start:end] for word in reading)
-        return tuple(said) in phrase.readings
+        said = (word for reading in self.said[start:end] for word in reading)
+        ways = {_letters(self.words[start:end]), _letters(said)} - {""}
+        return not ways.isdisjoint(phrase.letters)
 
 
 class SoundAligner:
@@ -244,10 +245,17 @@ class SoundAligner:
         variants = [encode(phones[:PHONES_MAX]) for phones in sounds.phones[:tried]]
         heard = [phones for phones in variants if len(phones) >= PHRASE_PHONES_MIN]
         if variants and not heard:
-            return _Sought((), (), [], ())
+            return _Sought((), (), [], (), frozenset())
         readings = tuple(tuple(map(str.lower, reading)) for reading in sounds.readings)
         numbered = tuple(_parted(one) for one in readings if not NUMBER_WORDS.isdisjoint(one))
-        return _Sought(tuple(normalise(phrase).split()), readings, heard, numbered)
+        words = tuple(normalise(phrase).split())
+        letters = frozenset(map(_letters, (words, *readings)))
+        return _Sought(words, readings, heard, numbered, letters)
+
+
+def _letters(words: Iterable[str]) -> str:
+    """The words without accents, apostrophes and gaps."""
+    return fold("".join(words).lower()).replace("'", "")
 
 
 def _parted(words: Iterable[str]) -> tuple[list[str], list[str]]:

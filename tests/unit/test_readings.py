@@ -226,6 +226,12 @@ RIGHT = [
     (("Pt. 2", "Pt. Reyes"), "part two"),
     (("Rt. 66",), "Route 66"),
     (("'80s hits",), "the 80's hits"),
+    (("Beyoncé", "Björk"), "Beyonce"),
+    (("Beyoncé", "Björk"), "play bjork, please."),
+    (("McDonald's", "Wendy's"), "mcdonalds"),
+    (("YouTube", "LaGuardia"), "You Tube"),
+    (("YouTube", "LaGuardia"), "la guardia"),
+    (("UB40", "Fort Minor"), "ub forty"),
 ]
 
 
