@@ -97,6 +97,18 @@ def repeats_finished(event: Event, status: ConsistentStatus) -> bool:
     return earlier and (over or status.mark(_COMPLETED) is not None)
 
 
+def came_again(event: Event, status: ConsistentStatus) -> bool:
+    """Whether a Recognize comes again after its turn has asked or ended."""
+    own = status.marks.get(event.key.event)
+    if event.mark.name != Recognize.full_name or own is None:
+        return False
+    return any(
+        own.at_ms < mark.at_ms <= event.mark.at_ms
+        for mark in status.marks.values()
+        if mark.name in (ExpectSpeech.full_name, _COMPLETED)
+    )
+
+
 async def placed(
     event: Event,
     status: ConsistentStatus,

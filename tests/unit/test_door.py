@@ -297,6 +297,29 @@ async def test_the_id_of_a_finished_turn_is_noted() -> None:
     assert lines.count("dialogRequestId of a finished turn") == 2
 
 
+async def test_an_utterance_that_comes_again_after_its_turn_has_asked_is_noted() -> None:
+    """The door makes its Recognize itself, so without a token it is no answer."""
+    door = Door(World())
+    async with door.client() as client:
+        for _ in range(2):
+            told = (await client.post("/v1/utterances", json=heard("turn-1", "call meg"))).json()
+            assert (told["interaction"], told["note"]) == ("turn-1", "")
+            door.world.clock.skipped_ms += 1_000.0
+        for name, one in turn().items():
+            if name not in ("recognize", "utterance"):
+                status = await client.post("/v1/records", json=body_of(one))
+        assert status.json()["outcome"] == "embedded"
+        door.world.clock.skipped_ms += 1_000.0
+        told = (await client.post("/v1/utterances", json=heard("turn-1", "bower"))).json()
+        assert (told["interaction"], told["text"]) == ("turn-1", "bower")
+        assert "give an answer its token" in told["note"]
+        answer = heard("turn-1", "meg bower", token="ask-turn-1")
+        for _ in range(2):
+            told = (await client.post("/v1/utterances", json=answer)).json()
+            assert told["interaction"].startswith("answer-")
+            assert (told["context"], told["note"]) == ("hit", "")
+
+
 NO_TURN = [
     ("System.SynchronizeState", {"messageId": ""}),
     ("System.SynchronizeState", {"messageId": "m"}),

@@ -77,6 +77,7 @@ TWO_FACED = {
     "twice the same": head(b"Content-Length: 5", b"Content-Length: 5", first=POST),
     "twice chunked": head(CHUNKED, CHUNKED, first=POST),
     "in a list": head(b"Content-Length: 5, 6", first=POST),
+    "in a list, the same": head(b"Content-Length: 5, 5", first=POST),
     "not a number": head(b"Content-Length: +5", first=POST),
     "gzip": head(b"Transfer-Encoding: gzip, chunked", first=POST),
     "identity": head(b"Transfer-Encoding: identity", first=POST),

@@ -21,6 +21,7 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import ProtocolError
+from hyperframe.frame import GoAwayFrame
 from test_door import PCM, SECOND, Door, ask_back, body_of
 from test_door_server import Running, logged, running
 
@@ -241,6 +242,22 @@ async def test_a_client_that_sends_nothing_but_frames_is_cut_off(kind: str) -> N
             "empty data": lambda: client.h2.send_data(number, b""),
         }
         assert await is_cut_off(it, client, frames[kind])
+
+
+async def test_who_says_goodbye_still_gets_the_answers() -> None:
+    """GOAWAY before the end of a body: no more streams, but what was asked is answered."""
+    body = json.dumps({"interaction": "d1", "hypotheses": [{"text": "call meg"}]}).encode()
+    async with running(Door(World())) as it, connected(it) as client:
+        number = client.ask(
+            "/v1/utterances", ("content-type", "application/json"), method="POST", end=False
+        )
+        client.writer.write(GoAwayFrame(0).serialize())
+        client.h2.send_data(number, body, end_stream=True)
+        client.flush()
+        status, answer = await client.answer(number)
+        assert (status, json.loads(answer)["text"]) == (200, "call meg")
+        await client.end()
+        assert client.goaway == ErrorCodes.NO_ERROR
 
 
 async def test_what_is_no_http2_ends_the_connection() -> None:

@@ -156,8 +156,13 @@ def why_not(head: bytes) -> Problem | None:
         return _too_large("HEADERS_MAX", limits.HEADERS_MAX)
     if any(line.startswith((b" ", b"\t")) for line in lines):
         return _ambiguous("a header goes on in a second line")
-    names = [line.partition(b":")[0].lower() for line in lines[1:]]
-    if names.count(b"content-length") + names.count(b"transfer-encoding") > 1:
+    fields = [line.partition(b":")[::2] for line in lines[1:]]
+    names = [name.lower() for name, _ in fields]
+    listed = any(
+        n == b"content-length" and b"," in value
+        for n, (_, value) in zip(names, fields, strict=True)
+    )
+    if listed or names.count(b"content-length") + names.count(b"transfer-encoding") > 1:
         return _ambiguous("the length of the body is said twice")
     if b"transfer-encoding" in names and lines[0].rstrip().endswith(b"HTTP/1.0"):
         return _ambiguous("HTTP/1.0 has no Transfer-Encoding")

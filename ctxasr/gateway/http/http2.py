@@ -28,6 +28,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+from hyperframe.frame import Frame, GoAwayFrame
 from starlette.types import Message
 from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -46,6 +47,16 @@ _OF_HTTP1: Final = frozenset(
 _NO_BODY: Final = frozenset({204, 304})
 
 
+class _Frames(H2Connection):
+    """A client that opens no more streams (GOAWAY) still gets its answers (RFC 9113, 6.8).
+
+    h2 itself takes the connection for closed then, and would break them off.
+    """
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
+        return [], [ConnectionTerminated()]
+
+
 class Http2(asyncio.Protocol):
     """One client's connection and its streams."""
 
@@ -59,7 +70,7 @@ class Http2(asyncio.Protocol):
     ) -> None:
         self.place, self.config, self.state = place, config, server_state
         self.app_state, self.loop = app_state, loop
-        self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+        self.h2 = _Frames(H2Configuration(client_side=False, header_encoding=None))
         self.h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -166,6 +177,7 @@ class Http2(asyncio.Protocol):
                     self._wait_for_next(limits.KEEP_ALIVE_S)
                     self._close_if_done()
             case ConnectionTerminated():
+                self._frames += 1
                 self._last = True
                 self._close_if_done()
             case RemoteSettingsChanged():

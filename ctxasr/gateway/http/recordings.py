@@ -5,11 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Final
 
 from ctxasr.errors import StoreError
 from ctxasr.events import ConsistentStatus, Event
+from ctxasr.followups import came_again, repeats_finished
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.erasures import CustomerErased
+
+REUSED: Final = (
+    "the dialogRequestId is that of a turn that has ended without a question, so this is no turn "
+    "of its own; give each Recognize a new dialogRequestId"
+)
+"""What is said of a Recognize that cannot be told from a repetition."""
+
+AGAIN: Final = (
+    "the turn has asked or ended since its utterance was recorded, so this is taken for that "
+    "utterance again, and not for an answer; give an answer its token, or an id of its own"
+)
+"""What is said of a Recognize that is a repetition, and so late that it is hardly meant as one."""
+
+
+def note_of(event: Event, status: ConsistentStatus) -> tuple[str, str]:
+    """What the log, and the answer to a Recognize, say of its id; empty where there is nothing."""
+    if repeats_finished(event, status):
+        return "dialogRequestId of a finished turn", REUSED
+    if came_again(event, status):
+        return "Recognize again after its turn went on", AGAIN
+    return "", ""
 
 
 def answering(event: Event, status: ConsistentStatus) -> Event:

@@ -41,7 +41,6 @@ from ctxasr.envelopes import (
 )
 from ctxasr.errors import StoreError, StoreUnavailable
 from ctxasr.events import ConsistentStatus, Event, TurnKey, to_event
-from ctxasr.followups import repeats_finished
 from ctxasr.forget import Forgotten, forget
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.auth import Grant
@@ -50,7 +49,7 @@ from ctxasr.gateway.http.erasures import CustomerErased, Erasures, Mark
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
 from ctxasr.gateway.http.recogniser import Hearing, Recogniser
-from ctxasr.gateway.http.recordings import all_recorded, answering, within
+from ctxasr.gateway.http.recordings import all_recorded, answering, note_of, within
 from ctxasr.gateway.http.utterances import utterance_of
 from ctxasr.hints import NO_HINTS, Hints
 from ctxasr.hypotheses import Recognition
@@ -61,18 +60,11 @@ T = TypeVar("T")
 _ERASED: Final = Listening(ContextState.MISSED, reason="the customer was erased meanwhile")
 
 
-REUSED: Final = (
-    "the dialogRequestId is that of a turn that has ended without a question, so this is no turn "
-    "of its own; give each Recognize a new dialogRequestId"
-)
-"""What is said of a Recognize that cannot be told from a repetition."""
-
-
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What became of an utterance, whether it is in the store, and what was put there.
 
-    `note` is REUSED or empty.
+    `note` is that of `recordings.note_of`.
     """
 
     result: UtteranceResult
@@ -152,13 +144,13 @@ class Service:
         return status
 
     def note(self, record: Record, status: ConsistentStatus) -> str:
-        """REUSED, where that is so; the log has it as well."""
+        """What `note_of` says; the log has it as well."""
         event = to_event(record, self.ports.payload_ttl_s)
-        if not repeats_finished(event, status):
-            return ""
-        log("dialogRequestId of a finished turn", customer=event.key.turn.customer,
-            interaction=event.key.turn.interaction, event=event.key.event)  # fmt: skip
-        return REUSED
+        what, note = note_of(event, status)
+        if what:
+            log(what, customer=event.key.turn.customer,
+                interaction=event.key.turn.interaction, event=event.key.event)  # fmt: skip
+        return note
 
     def _write(self, record: Record, arrived: Mark) -> asyncio.Task[ConsistentStatus]:
         """Write it, unless its customer was erased since its request arrived.
