@@ -16,6 +16,7 @@ from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
     DataReceived,
+    InformationalResponseReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -44,6 +45,7 @@ class Client:
         self.headers: dict[int, dict[str, str]] = {}
         self.body: dict[int, bytes] = {}
         self.ended: set[int] = set()
+        self.told_to_send: set[int] = set()
         self.reset: dict[int, int] = {}
         self.goaway: int | None = None
         self.closed = False
@@ -85,6 +87,8 @@ class Client:
                 case ResponseReceived(stream_id=int(number), headers=headers):
                     self.headers[number] = {str(k): str(v) for k, v in headers or ()}
                     self.status[number] = int(self.headers[number][":status"])
+                case InformationalResponseReceived(stream_id=int(number)):
+                    self.told_to_send.add(number)
                 case DataReceived(stream_id=int(number), data=part):
                     self.body[number] = self.body.get(number, b"") + (part or b"")
                     if self.reads and event.flow_controlled_length:
@@ -244,6 +248,21 @@ async def test_a_client_that_sends_nothing_but_frames_is_cut_off(kind: str) -> N
         assert await is_cut_off(it, client, frames[kind])
 
 
+async def test_who_waits_to_be_told_to_send_is_told() -> None:
+    body = json.dumps({"interaction": "d1", "hypotheses": [{"text": "call meg"}]}).encode()
+    more = ("content-type", "application/json"), ("expect", "100-continue")
+    async with running(Door(World())) as it, connected(it) as client:
+        number = client.ask("/v1/utterances", *more, method="POST", end=False)
+        while number not in client.told_to_send:
+            await client.read_some()
+        client.h2.send_data(number, body, end_stream=True)
+        client.flush()
+        assert (await client.answer(number))[0] == 200
+        refused = client.ask("/v1/none", *more, method="POST", end=False)
+        assert (await client.answer(refused))[0] == 404
+        assert refused not in client.told_to_send, "nobody reads its body"
+
+
 async def test_who_says_goodbye_still_gets_the_answers() -> None:
     """GOAWAY before the end of a body: no more streams, but what was asked is answered."""
     body = json.dumps({"interaction": "d1", "hypotheses": [{"text": "call meg"}]}).encode()
@@ -304,6 +323,8 @@ async def test_what_was_received_is_answered_at_the_end_and_the_downchannel_clos
     gate = door.ear.gate = asyncio.Event()
     async with running(door) as it, connected(it) as client:
         channel = client.ask(CHANNEL_PATH)
+        while channel not in client.status:
+            await client.read_some()
         sound = await client.post("/v1/recognise?interaction=a", SECOND, PCM)
         await door.ear.listens.wait()
         assert len(door.service.channels) == 1

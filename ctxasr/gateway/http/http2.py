@@ -250,6 +250,7 @@ class Stream:
         plain = [(name, value) for name, value in fields if not name.startswith(b":")]
         if b":authority" in pseudo and not any(name == b"host" for name, _ in plain):
             plain.insert(0, (b"host", pseudo[b":authority"]))
+        self._waits = any((n, v.lower()) == (b"expect", b"100-continue") for n, v in plain)
         transport = connection.transport
         self.scope = {
             "type": "http",
@@ -288,7 +289,14 @@ class Stream:
         self._came.set()
 
     async def receive(self) -> Message:
-        """ASGI: the next piece of the body; then, that the client has gone."""
+        """ASGI: the next piece of the body; then, that the client has gone.
+
+        A client that waits to be told to send (`Expect`) is told when the application reads.
+        """
+        if self._waits and not (self._whole or self._body or self._begun or self._gone):
+            self._connection.h2.send_headers(self.id, [(b":status", b"100")])
+            self._connection.flush()
+        self._waits = False
         while not (self._came.is_set() or self._gone or self._done):
             await self._came.wait()
         self._came.clear()
