@@ -8,6 +8,7 @@ The weights are log probabilities over all phrases and 'none of these', from the
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
-from ctxasr.words import Word, words_in
+from ctxasr.words import Word, seen_in, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
@@ -52,10 +53,10 @@ _QUESTION_WORDS: Final = frozenset(
     "do did does is are was which what who where when how should would could can shall will i you "
     "or here there the your my in on at for it sorry okay sure found got and".split()
 )
-_LINKS: Final = frozenset("of and the de la &".split())
+_LINKS: Final = frozenset("of and the de la".split())
 """Small words that may stand inside a name, one at a time."""
-_OPENING: Final = "\"'(\u201c\u2018\u00bf\u00a1"
-_CLOSING: Final = "\"'),.;:!?\u201d\u2019"
+_GLUE: Final = re.compile("[-\u2010\u2011'.:/*]?")
+"""What may stand between the words of "Coca-Cola" and "10:30"."""
 _ABBREVIATION_CHARS_MAX: Final = 3
 """Up to this length a word with a full stop ("St.", "Dr.") goes on."""
 
@@ -177,32 +178,39 @@ def _is_sign(word: Word) -> bool:
 
 def names_in(text: str) -> Iterator[str]:
     """Runs of capitalised words that are no question words: 'Meg Jones', 'Barnes and Noble'."""
-    run: list[str] = []
-    link: list[str] = []
-    for token in text.split():
-        opened = token.lstrip(_OPENING)
-        word = opened.rstrip(_CLOSING)
-        if word[:1].isupper() or word[:1].isdigit():
+    run: list[Word] = []
+    link: list[Word] = []
+    before: Word | None = None
+    for word in words_in(text):
+        gap = seen_in(text[before.end : word.start]) if before is not None else ""
+        glued = bool(run) and not link and _GLUE.fullmatch(gap) is not None
+        stop = gap[:1] == "." and len(before.text if before else "") <= _ABBREVIATION_CHARS_MAX
+        if gap.strip() and not glued and not (stop and not gap[1:].strip()):
+            yield from _name(text, run)
+            run, link = [], []
+        if glued or word.cased[0].isupper() or word.text[0].isdigit():
             run, link = [*run, *link, word], []
-        elif run and not link and word in _LINKS:
+        elif run and not link and word.text in _LINKS:
             link = [word]
         else:
-            yield from _name(run)
+            yield from _name(text, run)
             run, link = [], []
-        ended = opened[len(word) :]
-        if ended and not (ended == "." and len(word) <= _ABBREVIATION_CHARS_MAX):
-            yield from _name(run)
-            run, link = [], []
-    yield from _name(run)
+        before = word
+    yield from _name(text, run)
 
 
-def _name(run: list[str]) -> Iterator[str]:
+def _name(text: str, run: list[Word]) -> Iterator[str]:
     """The run without question words at its head, if anything worth naming is left."""
-    while run and run[0].lower() in _QUESTION_WORDS:
+    while run and run[0].text in _QUESTION_WORDS and not _touch(run[:2]):
         run = run[1:]
-    name = " ".join(run)
+    name = text[run[0].start : run[-1].end] if run else ""
     if len(name) >= PART_CHARS_MIN:
         yield name
+
+
+def _touch(words: list[Word]) -> bool:
+    """Whether two words stand together, as in "AT&T"."""
+    return len(words) == 2 and words[0].end == words[1].start
 
 
 def _once(phrases: Iterable[tuple[Sequence[Word], Phrase]], seen: set[str]) -> Iterator[Phrase]:

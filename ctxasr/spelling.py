@@ -22,7 +22,7 @@ from ctxasr.hypotheses import Change, Hypothesis, Phrase
 from ctxasr.words import Word, words_in
 
 _PUNCTUATION: Final = re.compile(r"[.,;:!?\u2026](?=\s|$)|[\"()\u201c\u201d\u00ab\u00bb]")
-_SENTENCE_BEFORE: Final = re.compile(r"(?:^|[.!?\u2026][\"')\u201d\u2019]*\s)[^\w]*$")
+_SENTENCE_END: Final = re.compile(r"[.!?\u2026][\"')\u201d\u2019]?\s")
 _CLITIC: Final = re.compile(r"'(?:s|ll|d|ve|re|m)$")
 
 
@@ -59,7 +59,8 @@ def replaced(heard: Hypothesis, start: int, end: int, phrase: Phrase, style: Sty
     text, begin, stop = heard.text, first.start, last.end
     if style is Style.WRITTEN:
         put = phrase.spelling
-        if first.cased[0].isupper() and _SENTENCE_BEFORE.search(text[:begin]):
+        between = text[heard.places[start - 1].end : begin] if start else ""
+        if first.cased[0].isupper() and (not start or _SENTENCE_END.search(between)):
             put = _capitalised(put)
         if text.isupper() and (text[:begin] + text[stop:]).isupper():
             put = put.upper()  # all of it is shouted, not the name alone

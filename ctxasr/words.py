@@ -50,7 +50,7 @@ CACHE_CHARS_MAX: Final = 2_000
 _CURRENCIES: Final = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees"}
 _SIGNS: Final = {"&": "and", "+": "plus", "@": "at", "%": "percent", "°": "degrees", ".": "point"}
 
-_LETTER_S: Final = re.compile(r"\$+(?=[^\W\d_])|(?<=[^\W\d_])\$+(?!\d)")
+_LETTER_S: Final = re.compile(r"(?<!\$)\$+(?=[^\W\d_])|(?<=[^\W\d_])\$+(?!\d)")
 """Among letters, "$" is one: "A$AP", "Ke$ha"."""
 
 _TOKEN: Final = re.compile(
@@ -111,6 +111,11 @@ def fold(word: str) -> str:
         for c in plain
         if not unicodedata.combining(c)
     )
+
+
+def seen_in(text: str) -> str:
+    """The text without what cannot be seen."""
+    return text if text.isascii() else "".join(c for c in text if not _is_unseen(c))
 
 
 def has_sound(text: str) -> bool:

@@ -52,7 +52,6 @@ from ctxasr.scenario.values import (
 )
 from ctxasr.sim.plans.templates import MOMENT_EVENTS
 from ctxasr.timing import REPLY_MS_MAX, format_duration, spoken_ms
-from ctxasr.words import normalise
 
 _EVENTS: Final = {
     Recognize.full_name: "recognize",
@@ -217,7 +216,7 @@ class _Turn:
         return names
 
     def to_yaml(self) -> dict[str, Any]:
-        heard = normalise(self.utterance or "")
+        heard = " ".join((self.utterance or "").split())
         if self.utterance is None:
             self._note("it holds no utterance text; write what was said into 'hypotheses'")
         entry: dict[str, Any] = {"user": {"hypotheses": [heard]}}

@@ -69,8 +69,24 @@ def test_names_of_any_alphabet_and_with_small_words_inside() -> None:
         "Is it Émile Zola, Zoë Ångström, Barnes and Noble or St. James? I can call 24 Hour Fitness."
     )
     assert list(names_in(reply)) == [
-        "Émile Zola", "Zoë Ångström", "Barnes and Noble", "St James", "24 Hour Fitness",
+        "Émile Zola", "Zoë Ångström", "Barnes and Noble", "St. James", "24 Hour Fitness",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reply", "names"),
+    [
+        ("Do you mean \u200bMeg\u00ad Bauer?", ["Meg\u00ad Bauer"]),
+        ("Call Coca-Cola or Jean-Luc Picard.", ["Call Coca-Cola", "Jean-Luc Picard"]),
+        ("Is it \U0001f3b5Meg Jones\u2014or [Anna]?", ["Meg Jones", "Anna"]),
+        ("At O\u2019Neil & Sons, Ltd.", ["O\u2019Neil & Sons", "Ltd"]),
+        ("Rocky IV, 10:30 or AT&T?", ["Rocky IV", "10:30", "AT&T"]),
+        ("X\u030cena and \u0130stanbul Kebab?", ["X\u030cena and \u0130stanbul Kebab"]),
+        ("DO YOU MEAN MEG?", ["MEAN MEG"]),
+    ],
+)
+def test_names_are_whole_however_they_are_written(reply: str, names: list[str]) -> None:
+    assert list(names_in(reply)) == names
 
 
 def test_question_words_are_no_names() -> None:

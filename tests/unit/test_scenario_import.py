@@ -171,7 +171,7 @@ def test_times_become_durations_and_the_text_is_short() -> None:
     scenario = read_scenario(text)
     turn = scenario.turns[0]
     assert (turn.reply_ms, turn.pause_ms, turn.barge_in_ms) == (2100, 800, None)
-    assert turn.user.hypotheses == ("call meg",), "as a recogniser writes it"
+    assert turn.user.hypotheses == ("Call Meg.",), "as the recogniser wrote it"
     assert turn.deliver == NAMES_OF_USUAL, "and then speech_started, which is not named"
     assert turn.duplicate == ()
     assert "expect_speech: true" in text.split("- user")[2], "the last turn asked, too"
