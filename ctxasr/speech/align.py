@@ -84,8 +84,8 @@ class _Sought:
     variants: list[Ints]
     numbered: tuple[tuple[list[str], list[str]], ...]
     """Of each reading that holds a number the other words, and the numbers."""
-    letters: frozenset[str]
-    """The phrase and its readings as bare letters and digits."""
+    letters: dict[str, int]
+    """The phrase and its readings as bare letters and digits, and of how many words at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +135,14 @@ class _Spoken:
         return any(others == rest and said != numbers for others, said in phrase.numbered)
 
     def says(self, start: int, end: int, phrase: _Sought) -> bool:
-        """Whether words `start` to `end` are the phrase, in whatever spelling and parting.
+        """Whether words `start` to `end` are the phrase, in whatever spelling, or run together.
 
-        "second" says "2nd", "USA" "U.S.A.", "you tube" "YouTube", and "beyonce" "Beyoncé".
+        "second" says "2nd", "USA" "U.S.A.", "wifi" "Wi-Fi", and "beyonce" "Beyoncé". What was taken
+        apart is put together again: "wal greens" is no "Walgreens".
         """
-        said = (word for reading in self.said[start:end] for word in reading)
-        ways = {_letters(self.words[start:end]), _letters(said)} - {""}
-        return not ways.isdisjoint(phrase.letters)
+        said = [word for reading in self.said[start:end] for word in reading]
+        ways = (self.words[start:end], said)
+        return any(way and len(way) <= phrase.letters.get(_letters(way), 0) for way in ways)
 
 
 class SoundAligner:
@@ -245,11 +246,12 @@ class SoundAligner:
         variants = [encode(phones[:PHONES_MAX]) for phones in sounds.phones[:tried]]
         heard = [phones for phones in variants if len(phones) >= PHRASE_PHONES_MIN]
         if variants and not heard:
-            return _Sought((), (), [], (), frozenset())
+            return _Sought((), (), [], (), {})
         readings = tuple(tuple(map(str.lower, reading)) for reading in sounds.readings)
         numbered = tuple(_parted(one) for one in readings if not NUMBER_WORDS.isdisjoint(one))
         words = tuple(normalise(phrase).split())
-        letters = frozenset(map(_letters, (words, *readings)))
+        by_length = sorted((words, *readings), key=len)
+        letters = {_letters(path): len(path) for path in by_length}
         return _Sought(words, readings, heard, numbered, letters)
 
 
