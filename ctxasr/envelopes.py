@@ -22,6 +22,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializeAsAny,
     StringConstraints,
     TypeAdapter,
@@ -32,11 +33,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from ctxasr.documents import describe, parse_json
 from ctxasr.dynamic_entities import ID_CHARS_MAX, names_by_kind
 from ctxasr.errors import EnvelopeError
+from ctxasr.wire import Wire, without_nulls
 
 MESSAGE_BYTES_MAX: Final = 262_144
 """One envelope as JSON: what one SQS message may hold."""
@@ -58,35 +59,11 @@ Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuse
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 
 
-class Wire(BaseModel):
-    """Base of all wire types: frozen, camelCase outside, unknown fields kept."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="allow",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
-
-    def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"{type(self).__name__}(...)"
-
-    __str__ = __repr__
-
-
 class Header(Wire):
     namespace: Name
     name: Name
     message_id: Annotated[MaybeEmpty, WithJsonSchema(_MAYBE_NULL)] = ""
     dialog_request_id: MaybeEmpty | None = None
-    correlation_token: str | None = None
-    payload_version: str | None = None
-
-    @field_validator("message_id", mode="before")
-    @classmethod
-    def _none_is_empty(cls, given: Any) -> Any:
-        return "" if given is None else given
 
     @property
     def full_name(self) -> str:
@@ -97,6 +74,26 @@ class Body(Wire):
     """The payload of a message; the class itself stands for kinds that are not listed."""
 
     full_name: ClassVar[str] = ""
+
+
+class Unread(Body):
+    """A payload that is not as its kind demands, of a message that names no turn.
+
+    Nothing asks for it, unless the turn is named elsewhere: `events.belongs_to_no_turn`.
+    """
+
+    _fault: str = PrivateAttr("")
+
+    @property
+    def fault(self) -> str:
+        """Which field is wrong, without its value."""
+        return self._fault
+
+    @classmethod
+    def of(cls, payload: Any, fault: str) -> Self:
+        unread = cls.model_validate(payload if isinstance(payload, dict) else {})
+        unread._fault = fault
+        return unread
 
 
 class WakeWordIndices(Wire):
@@ -112,7 +109,7 @@ class InitiatorPayload(Wire):
 class Initiator(Wire):
     """Who opened the microphone; the token names the turn that asked."""
 
-    type: str
+    type: str | None = None
     payload: InitiatorPayload | None = None
 
 
@@ -133,7 +130,8 @@ class Recognize(Body):
 
 class ExpectSpeech(Body):
     full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeech"
-    timeout_in_milliseconds: Count
+    timeout_in_milliseconds: Any = None
+    """Of no use here, so that one without a right timeout asks as well."""
     initiator: Initiator | Token | None = None
     expect_speech_id: Token | None = None
     """Clova's token: the answer's `speechId`."""
@@ -303,8 +301,8 @@ class Message(Wire):
     """Header and payload; the payload's type follows from the header."""
 
     header: Header
-    endpoint: dict[str, Any] | None = None
-    payload: SerializeAsAny[Body]
+    endpoint: Any = None
+    payload: SerializeAsAny[Body] = Field(default=None, validate_default=True)
 
     @field_validator("payload", mode="before")
     @classmethod
@@ -312,7 +310,13 @@ class Message(Wire):
         header = info.data.get("header")
         if isinstance(payload, Body) or header is None:
             return payload
-        return BODIES.get(header.full_name, Body).model_validate(payload)
+        given = {} if payload is None else payload
+        try:
+            return BODIES.get(header.full_name, Body).model_validate(given)
+        except ValidationError as error:
+            if header.dialog_request_id and header.message_id:
+                raise
+            return Unread.of(given, f"payload.{describe(error)}")
 
 
 class Envelope(Wire):
@@ -354,6 +358,11 @@ class Record(BaseModel):
     message: Envelope
     interaction: MaybeEmpty | None = None
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        return without_nulls(cls, given)
 
 
 def read_envelope(text: str | bytes) -> Envelope:

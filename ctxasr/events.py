@@ -36,6 +36,7 @@ from ctxasr.envelopes import (
     SpeechFinished,
     SpeechInterrupted,
     SpeechStarted,
+    Unread,
     UpdateDynamicEntities,
     Utterance,
     read_envelope,
@@ -187,12 +188,17 @@ def belongs_to_no_turn(message: Message, interaction: str | None = None) -> str:
     asked for), and some send their ids empty. Such a message is left out and counted, not refused.
     `interaction` is the turn where something else names it: the record around the message, or the
     Speak whose token the message has.
+
+    Raises:
+        EnvelopeError: it belongs to one, and its payload is not as its kind demands.
     """
     header = message.header
     if not (header.dialog_request_id or interaction):
         return "header.dialogRequestId is missing or empty, and nothing else names its turn"
     if not header.message_id:
         return "header.messageId is missing or empty, so a repetition could not be told from it"
+    if isinstance(message.payload, Unread):
+        raise EnvelopeError(f"{header.full_name}: {message.payload.fault}")
     return ""
 
 

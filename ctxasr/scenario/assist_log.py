@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from ctxasr.envelopes import Record
 from ctxasr.errors import InputError, ScenarioError
-from ctxasr.gateway.protocols.assist import hear
+from ctxasr.gateway.protocols.assist import USED, hear
 from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender
 
 CUSTOMER: Final = "customer"
@@ -47,6 +47,11 @@ class Told:
 def is_assist(document: dict[str, Any]) -> bool:
     """Whether a document is an event of a pipeline, bare or from the WebSocket."""
     return isinstance(document.get("type"), str) and "message" not in document
+
+
+def is_used(document: dict[str, Any]) -> bool:
+    """Whether it tells of a turn; the lines of other programs have types as well."""
+    return _event(document).get("type") in [*USED]
 
 
 def read_assist(

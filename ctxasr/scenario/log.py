@@ -19,11 +19,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ctxasr.documents import describe
-from ctxasr.errors import InputError, ScenarioError
+from ctxasr.errors import EnvelopeError, InputError, ScenarioError
 from ctxasr.events import (
     MESSAGE_BYTES_MAX,
     Envelope,
     ExpectSpeech,
+    Initiator,
     Message,
     Recognize,
     Record,
@@ -31,7 +32,7 @@ from ctxasr.events import (
     belongs_to_no_turn,
     read_envelope,
 )
-from ctxasr.scenario.assist_log import is_assist, read_assist
+from ctxasr.scenario.assist_log import is_assist, is_used, read_assist
 from ctxasr.scenario.log_text import documents_in
 from ctxasr.scenario.values import TURNS_MAX
 
@@ -85,34 +86,75 @@ def read_log(text: str, file: str = "", customer: str | None = None) -> Log:
     Client events without dialogRequestId belong to the turn whose Speak has their token.
 
     Raises:
-        ScenarioError: a document is no message, or there are too many, or none of a turn.
+        ScenarioError: a message of a turn is wrong, or there are too many, or none of a turn.
     """
     documents = documents_in(text, file)
     logged: list[Logged] = []
     bare = 0
     assist = [(line, one) for line, one in documents.found if is_assist(one)]
-    if assist and len(assist) < len(documents.found):
-        message = "holds both events of Assist and envelopes; give each a log of its own"
-        raise ScenarioError(message, file=file)
-    notes = _counted(documents.passed_over, "line holds no message", "lines hold no message")
+    others = [(line, one) for line, one in documents.found if not is_assist(one)]
+    passed_over, left_out = documents.passed_over, list[int]()
+    if assist and others:
+        if any(is_used(one) for _, one in assist):
+            message = "holds both events of Assist and envelopes; give each a log of its own"
+            raise ScenarioError(message, file=file)
+        passed_over, assist = sorted(passed_over + [line for line, _ in assist]), []
+    notes = _counted(passed_over, "line holds no message", "lines hold no message")
     if assist:
         told = read_assist(assist, file, customer)
         logged = [Logged(line, record) for line, record in told.records]
         bare = 0 if told.has_times else len(logged)
         notes += _counted(told.unknown, "event is of no known type", "events are of no known type")
     else:
-        for number, (line, document) in enumerate(documents.found, 1):
-            record, is_bare = _read(document, line, number, file, customer)
-            bare += is_bare
-            logged.append(Logged(line, record))
-    if bare not in (0, len(logged)):
-        message = "some lines are outer records and some are not; the times do not compare"
-        raise ScenarioError(message, file=file)
+        logged, left_out, is_bare = _records(others, file, customer)
+        bare = len(logged) if is_bare else 0
     mine = _of_one_customer(logged, file, customer)
     mine.sort(key=lambda one: one.at_ms)
-    turns, left_out = _turns(mine, file)
-    notes += _counted(left_out, "message belongs to no turn", "messages belong to no turn")
+    turns, more = _turns(mine, file)
+    notes += _counted(
+        sorted(left_out + more), "message belongs to no turn", "messages belong to no turn"
+    )
     return Log(turns, not bare, notes + _notes(turns))
+
+
+def _records(
+    documents: Sequence[tuple[int, dict[str, Any]]], file: str, customer: str | None
+) -> tuple[list[Logged], list[int], bool]:
+    """The records, the lines of what names no turn and fits to none, and if all are bare."""
+    read: list[tuple[Logged, bool, bool]] = []
+    left_out = []
+    for number, (line, document) in enumerate(documents, 1):
+        names_turn = _names_turn(document)
+        try:
+            record, is_bare = _read(document, line, number, file, customer)
+        except ScenarioError:
+            if names_turn:
+                raise
+            left_out.append(line)
+        else:
+            read.append((Logged(line, record), is_bare, names_turn))
+    forms = {(one.record.customer, is_bare) for one, is_bare, names_turn in read if names_turn}
+    if len({is_bare for _, is_bare in forms}) > 1:
+        message = "some lines are outer records and some are not; the times do not compare"
+        raise ScenarioError(message, file=file)
+    fitting = [one for one, is_bare, _ in read if (one.record.customer, is_bare) in forms]
+    others = [one for one, is_bare, _ in read if (one.record.customer, is_bare) not in forms]
+    left_out += [one.line for one in others if customer in (None, one.record.customer)]
+    if left_out and not fitting:
+        raise ScenarioError("the log holds no messages of a turn", file=file)
+    return fitting, left_out, any(is_bare for _, is_bare in forms)
+
+
+def _names_turn(document: dict[str, Any]) -> bool:
+    """Whether a document, right or wrong, has the ids of a message that belongs to a turn."""
+    envelope = document.get("message") if "message" in document else document
+    held = envelope if isinstance(envelope, dict) else {}
+    message = held.get("event") or held.get("directive")
+    header = message.get("header") if isinstance(message, dict) else None
+    if not isinstance(header, dict):
+        return False
+    turn = header.get("dialogRequestId") or document.get("interaction")
+    return bool(turn and header.get("messageId"))
 
 
 def _read(
@@ -177,9 +219,12 @@ def _turns(logged: list[Logged], file: str) -> tuple[list[LoggedTurn], list[int]
         interaction = header.dialog_request_id or one.record.interaction
         if not interaction and isinstance(token, str):
             interaction = by_token.get(token)
-        if belongs_to_no_turn(one.message, interaction):
-            left_out.append(one.line)
-            continue
+        try:
+            if belongs_to_no_turn(one.message, interaction):
+                left_out.append(one.line)
+                continue
+        except EnvelopeError as error:
+            raise ScenarioError(str(error), file=file, line=one.line) from None
         assert interaction, "it belongs to a turn"
         turns.setdefault(interaction, LoggedTurn(interaction)).messages.append(one)
         if len(turns) > TURNS_MAX:
@@ -196,6 +241,12 @@ def _began(turn: LoggedTurn) -> int:
     return (recognize or turn.messages[0]).at_ms
 
 
+def _has_begun(answer: Recognize) -> bool:
+    """Whether it says what opened the microphone; an initiator that holds nothing does not."""
+    initiator = answer.initiator
+    return bool(initiator.type if isinstance(initiator, Initiator) else initiator)
+
+
 def _notes(turns: list[LoggedTurn]) -> list[str]:
     """What a scenario cannot say of these turns."""
     notes = []
@@ -209,7 +260,7 @@ def _notes(turns: list[LoggedTurn]) -> list[str]:
             assert isinstance(answer, Recognize), "named so"
             if ask.link != answer.link:
                 notes.append(f"turn {number + 1} did not answer turn {number}: other initiator")
-            elif ask.link is None and answer.initiator:
+            elif ask.link is None and _has_begun(answer):
                 # Where the question has no initiator, its answer has none either.
                 why = "it was begun anew, as by a wake word"
                 notes.append(f"turn {number + 1} did not answer turn {number}: {why}")

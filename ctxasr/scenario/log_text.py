@@ -8,7 +8,8 @@
     run: {...}                          page; also several, one after the other, and between ```
     events: [...]
 
-A line without any document is counted, not refused; one that begins like JSON and is none is wrong.
+A line without any message is counted, not refused, also where other objects stand on it; one that
+begins like JSON and is none is wrong.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ _YAML: Final = re.compile(r"(- )?(stage|run|events|init_options|error|type|start
 _KEY: Final = re.compile(r"(\w+):(\s|$)")
 _FENCE: Final = re.compile(r"\s*(```|~~~|---(\s|$))")
 _WRAPPERS: Final = ("events", "messages", "records", "directives", "runs", "items", "log")
+_OBJECT: Final = re.compile(r'\{\s*["}]')
+"""How a JSON object begins; other braces stand in the words of a log."""
+
 _BETWEEN: Final = frozenset(" \t\r\n,]" + BYTE_ORDER_MARK)
 _DECODER: Final = json.JSONDecoder()
 
@@ -72,8 +76,21 @@ def documents_in(text: str, file: str = "") -> Documents:
             found.found += [(source.line_of(path), one) for path, one in _items(source.value)]
     else:
         for line, document in _json(text, file, found):
-            found.found += [(line, one) for _, one in _items(document)]
+            for _, one in _items(document):
+                if holds_message(one):
+                    found.found.append((line, one))
+                else:
+                    found.passed_over.append(line)
+        found.passed_over = list(dict.fromkeys(found.passed_over))
     return found
+
+
+def holds_message(document: Any) -> bool:
+    """Whether it is a record, an envelope or an event of Assist; logs hold other objects, too."""
+    if not isinstance(document, dict):
+        return False
+    held = any(isinstance(document.get(key), dict) for key in ("event", "directive", "message"))
+    return held or isinstance(document.get("type"), str)
 
 
 def _items(document: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -99,16 +116,15 @@ def _json(text: str, file: str, documents: Documents) -> Iterator[tuple[int, dic
         line, counted = line + text.count("\n", counted, at), at
         end_of_line = text.find("\n", at)
         end_of_line = len(text) if end_of_line < 0 else end_of_line
-        brace = text.find("{", at, end_of_line)
-        if brace < 0:
+        if "{" not in text[at:end_of_line]:
             _refuse_json(text[at:end_of_line], file, line)
             documents.passed_over.append(line)
             at = end_of_line
             continue
         try:
-            value, end = _DECODER.raw_decode(text, brace)
+            value, end = _decoded(text, at, end_of_line)
         except (ValueError, RecursionError):
-            if brace == at:
+            if text[at] == "{":
                 message = "is not JSON; a log holds JSON objects, one a line or one after the other"
                 raise ScenarioError(message, file=file, line=line) from None
             documents.passed_over.append(line)
@@ -116,6 +132,23 @@ def _json(text: str, file: str, documents: Documents) -> Iterator[tuple[int, dic
             continue
         yield line, value
         at = end
+
+
+def _decoded(text: str, at: int, end_of_line: int) -> tuple[Any, int]:
+    """The first object from `at` on that holds something, else the last one, and where it ends.
+
+    Raises:
+        ValueError, RecursionError: none is JSON, or the one before which no message stands is not.
+    """
+    found = None
+    while begin := _OBJECT.search(text, at, end_of_line):
+        value, at = _DECODER.raw_decode(text, begin.start())
+        found = value, at
+        if any(holds_message(one) for _, one in _items(value)):
+            break
+    if found is None:
+        found = _DECODER.raw_decode(text, text.index("{", at))
+    return found
 
 
 def _begins_objects(text: str, at: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from protocols import intent_end, pipeline
 from ruamel.yaml import YAML
 
-from ctxasr.errors import ScenarioError
+from ctxasr.errors import EnvelopeError, ScenarioError
+from ctxasr.gateway.protocols.assist import USED, hear
+from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender
 from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.importer import import_log
 from ctxasr.scenario.log_text import LOG_NESTING_MAX
@@ -211,3 +214,15 @@ def test_what_is_wrong_is_named_by_its_line_and_never_quoted() -> None:
     silent = {**intent_end("x", asks=False), "timestamp": "2025"}
     with pytest.raises(ScenarioError, match="holds no messages"):
         import_log([json.dumps(silent)])
+
+
+@pytest.mark.parametrize("kind", sorted(USED))
+def test_a_log_of_envelopes_and_of_turns_of_assist_is_refused(kind: str) -> None:
+    step = None
+    with suppress(EnvelopeError):  # a field is missing, so that the type is known
+        step = hear(Dialogue("assist"), {"type": kind}, Sender("amy", "assist", 0))
+    assert step is None or step.ignored is not Ignored.UNKNOWN
+    header = {"namespace": "A", "name": "b", "messageId": "m", "dialogRequestId": "turn-1"}
+    other = json.dumps({"event": {"header": header, "payload": {}}})
+    with pytest.raises(ScenarioError, match="give each a log of its own"):
+        import_log([json.dumps({"type": kind}), other], customer="amy")

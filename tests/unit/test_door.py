@@ -353,6 +353,21 @@ async def test_what_belongs_to_no_turn_is_left_out(
     assert await world.store.turns("customer") == []
 
 
+@pytest.mark.parametrize("payload", [{}, {"payload": None}, {"payload": {"token": None}}])
+async def test_the_payload_of_what_belongs_to_no_turn_is_not_judged(payload: Any) -> None:
+    header = {"namespace": "SpeechSynthesizer", "name": "SpeechStarted", "messageId": "m"}
+    message = {"context": None, "event": {"header": header, **payload}}
+    given = {"message": message, "device": None, "service_payloads": None}
+    async with Door(World()).client() as client:
+        form: Any = {"metadata": ("metadata", json.dumps(message))}
+        assert (await client.post("/v20160207/events", files=form)).status_code == 204
+        answer = await client.post("/v1/records", json=given)
+        assert (answer.status_code, answer.json()["interaction"]) == (200, None)
+        answer = await client.post("/v1/records", json={**given, "interaction": "turn-1"})
+        assert answer.status_code == 422, "it would be lost"
+        assert "token" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("ids", [{"messageId": ""}, {"dialogRequestId": ""}])
 async def test_a_recognize_that_belongs_to_no_turn_is_refused(ids: dict[str, str]) -> None:
     message = recognize().message.model_dump(by_alias=True, exclude_unset=True)

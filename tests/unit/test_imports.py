@@ -16,6 +16,7 @@ ROOMS = {
     # room: its place from the left; a room imports only from lower places, or from itself
     "charset": 0,
     "documents": 0,
+    "wire": 0,
     "errors": 0,
     "timing": 0,
     "urls": 0,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctxasr.errors import ScenarioError
@@ -246,9 +246,14 @@ def test_what_a_scenario_cannot_say_is_said_at_its_top() -> None:
     [
         ("{", "is not JSON"),
         ("[1]", "must be a JSON object"),
-        ('{"customer": "amy"}', "received_at"),
-        (line(1, {"event": {"payload": {}}}), "header"),
+        (line(1, envelope("reply", 0)).replace("received_at", "at"), "received_at"),
+        (line(1, envelope("reply", 0)).replace("namespace", "space"), "header"),
+        (line(1, envelope("reply", 0, text=None)), "text"),
         ("12:00 {", None),
+        ("12:00 [x] {} connected", None),
+        ('{"customer": "amy"}', None),
+        ('{"level": "info", "event": "connected", "message": "to the cloud"}', None),
+        ('{"type": "metric", "value": 7}', None),
         (line(1, envelope("reply", 0, text="x" * (MESSAGE_BYTES_MAX + 4_096))), "MESSAGE_BYTES"),
         ("[" * 100_000, "is not JSON"),
     ],
@@ -256,7 +261,7 @@ def test_what_a_scenario_cannot_say_is_said_at_its_top() -> None:
 def test_a_wrong_line_is_named(bad: str, says: str | None, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join([*usual(), "", bad]))
-    if says is None:  # no JSON begins the line
+    if says is None:
         assert "1 line holds no message (line 8)" in import_log(path)
         return
     with pytest.raises(ScenarioError, match=says) as caught:
@@ -328,6 +333,56 @@ def test_what_belongs_to_no_turn_is_left_out_and_counted(strange: str) -> None:
         import_log([strange])
 
 
+@pytest.mark.parametrize("before", ["12:00 [x] {} ", "{x} ", '{"level": "info"} ', "{{a}}{ "])
+def test_braces_before_a_message_are_no_message(before: str) -> None:
+    assert import_log([before + one for one in usual()]) == import_log(usual())
+
+
+FIELDS = [
+    "event", "directive", "message", "header", "payload", "customer", "token", "context",
+    "messageId", "name", "namespace", "type", "events", "received_at", "x",
+]  # fmt: skip
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+"""Values that look like messages; none names a turn."""
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3), max_size=3))
+@example([{"event": {"header": {"namespace": "System", "name": 5}}}])
+@example([{"event": {"header": {"namespace": "SpeechSynthesizer", "name": "SpeechFinished"}}}])
+@example([{"type": ""}, {"type": "error"}, {"type": "event", "event": {"type": "x" * 99}}])
+@example([{"type": "event", "event": {}}, {"event": {"header": {"dialogRequestId": "turn-0"}}}])
+@example([{"message": {"event": {"header": {}}}, "customer": "eve", "received_at": 1}])
+@settings(max_examples=200, deadline=None)
+def test_no_object_that_names_no_turn_refuses_a_log(strange: list[dict[str, Any]]) -> None:
+    lines = [*map(json.dumps, strange), *usual(), *map(json.dumps, strange)]
+    bare = [json.dumps(json.loads(one)["message"]) for one in usual()]
+    for text, customer in (
+        (lines, None),
+        (lines, "amy"),
+        ([*map(json.dumps, strange), *bare], "amy"),
+    ):
+        assert read_scenario(import_log(text, customer=customer)).turns[0].reply is not None
+
+
+@pytest.mark.parametrize("payload", [None, {}, [], "x", {"token": None}])
+def test_the_payload_of_what_belongs_to_no_turn_is_not_judged(payload: Any) -> None:
+    strange = json.loads(of_no_turn("SpeechSynthesizer.SpeechStarted", messageId="f"))
+    strange["message"]["event"]["payload"] = payload
+    bare = json.dumps(strange["message"])
+    told = "1 message belongs to no turn (line 1)"
+    for one in (json.dumps(strange), bare):
+        assert told in import_log([one, *usual()])
+    strange["interaction"] = "turn-0"
+    with pytest.raises(ScenarioError, match=r":?1: .*payload"):
+        import_log([json.dumps(strange), *usual()])
+
+
 def test_a_record_that_names_its_turn_belongs_to_it() -> None:
     stop = json.loads(of_no_turn("SpeechRecognizer.StopCapture", messageId="s"))
     stop["interaction"] = "turn-0"
@@ -340,6 +395,9 @@ def test_a_record_that_names_its_turn_belongs_to_it() -> None:
         ({}, {}, None),
         ({"initiator": "a"}, {"initiator": "a"}, None),
         ({"initiator": ""}, {}, None),
+        ({"timeoutInMilliseconds": None}, {"profile": None}, None),
+        ({"initiator": {}}, {"initiator": {}}, None),
+        ({}, {"initiator": {"type": None, "payload": None}}, None),
         ({"expectSpeechId": "a"}, {"speechId": "a"}, None),
         ({}, {"initiator": {"type": "WAKEWORD"}}, "as by a wake word"),
         ({"initiator": None}, {"initiator": {"type": "TAP", "payload": None}}, "as by a wake word"),
@@ -387,7 +445,7 @@ def test_a_log_may_have_any_usual_shape(tmp_path: Path) -> None:
     chatty = ["connecting ...", *usual(), "", "bye {"]
     note = f"# Not as in the log: 2 lines hold no message (lines 1, {len(chatty)}).\n"
     assert import_log(chatty).replace(note, "") == plain
-    with pytest.raises(ScenarioError, match=r"log:2: customer"):
+    with pytest.raises(ScenarioError, match="the log holds no messages"):
         import_log(["done", "done: {}"])
 
 

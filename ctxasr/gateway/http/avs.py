@@ -94,9 +94,10 @@ async def _take(
     header, body = message.message.header, message.message.payload
     record = service.record_of(grant, message, DEVICE, service.turn_of(grant, message))
     no_turn = belongs_to_no_turn(message.message, record.interaction)
+    if no_turn and header.full_name == Recognize.full_name:
+        # What was said would be lost, and nobody told.
+        raise EnvelopeError(f"a Recognize must belong to a turn: {no_turn}")
     if isinstance(body, Recognize):
-        if no_turn:  # what was said would be lost, and nobody told
-            raise EnvelopeError(f"a Recognize must belong to a turn: {no_turn}")
         heard = await service.hear(
             record, lambda: _decode(service, grant.customer, parts, body.format)
         )

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
+    model_validator,
 )
 
 from ctxasr.answer import ContextState
@@ -21,6 +22,7 @@ from ctxasr.gateway.requests import PHONES_MAX, Request, recognition_of
 from ctxasr.gateway.requests import HypothesisIn as LenientHypothesis
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.speech.lexicon import PHONES
+from ctxasr.wire import without_nulls
 
 DURATION_S_MAX: Final = 3_600.0
 """Of an utterance that somebody else has recognised."""
@@ -113,6 +115,11 @@ class RecordIn(Request):
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX, strict=True)] = Field(
         0, description="With ExpectSpeech: service payloads to wait for."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        return without_nulls(cls, given)
 
 
 class Recorded(Out):

@@ -34,6 +34,12 @@ from ctxasr.envelopes import Reply, SpeechStarted
 from ctxasr.gateway.protocols.dialogue import Dialogue, Ignored, Sender, Step, Telling
 from ctxasr.gateway.protocols.forms import ConversationId, Form, read
 
+USED: Final = frozenset({
+    "run-start", "wake_word-start", "stt-start", "stt-end", "intent-start", "intent-end",
+    "tts-start", "tts-end", "run-end",
+})  # fmt: skip
+"""Events that `hear` takes a record or a step from."""
+
 UNUSED: Final = frozenset("wake_word-end stt-vad-start stt-vad-end intent-progress error".split())
 """Of the pipeline, but without use here; after an `error` comes run-end."""
 
