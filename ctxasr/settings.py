@@ -18,6 +18,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ctxasr.errors import InputError
+from ctxasr.timing import READ_BUDGET_MS_MAX
 from ctxasr.urls import is_url
 
 AWS: Final = "aws"
@@ -28,9 +29,6 @@ PAYLOAD_TTL_S_MIN: Final = 10
 
 PAYLOAD_TTL_S_MAX: Final = 30 * 86_400
 """A month: what was said is not kept for longer."""
-
-READ_BUDGET_MS_MAX: Final = 60_000.0
-"""A minute after the recogniser's result nobody waits for a text any more."""
 
 TABLE_PREFIX_CHARS_MAX: Final = 240
 """A table's name has 255 characters, and "-event-status" stands behind the prefix."""

@@ -13,6 +13,9 @@ from typing import Final
 
 Milliseconds = float
 
+READ_BUDGET_MS_MAX: Final = 60_000.0
+"""A minute after the recogniser's result nobody waits for a text any more."""
+
 SPEECH_WORDS_PER_S: Final = 2.7
 """English speech synthesis: about 160 words a minute."""
 

@@ -15,7 +15,7 @@ import typer
 
 from ctxasr.cli.shared import EndpointUrl, settings_from
 from ctxasr.errors import InputError, MissingPart
-from ctxasr.settings import READ_BUDGET_MS_MAX
+from ctxasr.timing import READ_BUDGET_MS_MAX
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8787

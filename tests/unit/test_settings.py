@@ -19,12 +19,12 @@ from ctxasr.settings import (
     OTHERS,
     PAYLOAD_TTL_S_MAX,
     PAYLOAD_TTL_S_MIN,
-    READ_BUDGET_MS_MAX,
     TABLE_PREFIX_CHARS_MAX,
     variables,
 )
 from ctxasr.store.caller import ATTEMPTS_MAX, Caller
 from ctxasr.store.clients import LOCAL_REGION, Endpoint, clients
+from ctxasr.timing import READ_BUDGET_MS_MAX
 
 OURS = [*OTHERS, *(name for names in variables().values() for name in names)]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
