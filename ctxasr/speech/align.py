@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from itertools import accumulate
 from typing import Final, Protocol, TypeVar
 
@@ -57,6 +57,9 @@ MATCHES_MAX: Final = 80
 
 PHONES_MAX: Final = 60
 """Phones of a phrase or of a phone loop's path that are compared; about 5 s of speech."""
+
+CACHE_PHRASES_MAX: Final = 4_000
+"""Phrases whose sound is remembered: those of a dozen contexts."""
 
 RANK_COST: Final = 0.15
 """Phones that one place in the n-best list costs when the best matches are picked."""
@@ -99,6 +102,8 @@ class _Spoken:
     bounds: Ints
     skips: tuple[float, ...]
     """What it costs that a whole word has no counterpart; infinite for words that are not small."""
+    letters: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict)
+    """Of stretches that were looked at the bare letters, and how many words they are."""
 
     def widened(self, start: int, end: int) -> list[tuple[int, int, float]]:
         """Words `start` to `end`, also with a small word before or behind, and what that costs."""
@@ -140,9 +145,14 @@ class _Spoken:
         "second" says "2nd", "USA" "U.S.A.", "wifi" "Wi-Fi", and "beyonce" "Beyoncé". What was taken
         apart is put together again: "wal greens" is no "Walgreens".
         """
-        said = [word for reading in self.said[start:end] for word in reading]
-        ways = (self.words[start:end], said)
-        return any(way and len(way) <= phrase.letters.get(_letters(way), 0) for way in ways)
+        if (start, end) not in self.letters:  # the same few stretches for hundreds of phrases
+            said = [word for reading in self.said[start:end] for word in reading]
+            ways = [way for way in (self.words[start:end], said) if way]
+            self.letters[start, end] = {_letters(way): len(way) for way in ways}
+        for letters, count in self.letters[start, end].items():
+            if count <= phrase.letters.get(letters, 0):
+                return True
+        return False
 
 
 class SoundAligner:
@@ -150,12 +160,13 @@ class SoundAligner:
 
     def __init__(self, pronunciations: Pronunciations):
         self._pronunciations = pronunciations
+        self._sought = lru_cache(maxsize=CACHE_PHRASES_MAX)(self._seek)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="align")
 
     async def prepare(self, phrases: Sequence[str]) -> None:
         # One job a phrase: nobody's utterance waits for another customer's list of names.
         for phrase in phrases:
-            await self._run(partial(self._pronunciations.sounds_of, phrase))
+            await self._run(partial(self._sought, phrase))
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""
@@ -167,7 +178,7 @@ class SoundAligner:
     def align_now(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """`align`, for synchronous callers."""
         spoken = [self._speak(heard) for heard in recognition.hypotheses[:HYPOTHESES_MAX]]
-        sought = [self._seek(phrase) for phrase in phrases]
+        sought = [self._sought(phrase) for phrase in phrases]
         found = self._by_word(spoken, sought)
         for match, variant in self._by_sound(spoken, sought):
             place = (match.hypothesis, match.start, match.end, match.phrase)

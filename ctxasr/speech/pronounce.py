@@ -46,9 +46,6 @@ GUESS_MARGIN: Final = 1.6
 CACHE_WORDS_MAX: Final = 20_000
 """Words remembered by one Pronouncer: some 10 MB."""
 
-CACHE_PHRASES_MAX: Final = 4_000
-"""Phrases remembered by one Pronouncer, some 2 kB each: those of a dozen contexts."""
-
 PHRASE_READINGS_MAX: Final = 6
 """Readings of one phrase: more say the same in ever odder ways."""
 
@@ -77,14 +74,13 @@ class Pronouncer:
         self._own = {normalise(word): _parse(given) for word, given in (lexicon or {}).items()}
         self._g2p = g2p
         self._remembered = lru_cache(maxsize=CACHE_WORDS_MAX)(self._work_out)
-        self._known_phrases = lru_cache(maxsize=CACHE_PHRASES_MAX)(self._sounds_of)
 
     def phones(self, word: str) -> Pronunciations:
         """The pronunciations of one word, the usual one first; () for what has no sound.
 
         A variant as PocketSphinx writes it, "read(2)", is looked up as its word.
         """
-        found = self._sounds_of(VARIANT.sub("", word))
+        found = self.sounds_of(VARIANT.sub("", word))
         return found.phones[:WORD_VARIANTS_MAX]
 
     def phrase_phones(self, text: str) -> Pronunciations:
@@ -94,10 +90,6 @@ class Pronouncer:
         characters is cut.
         """
         return self.sounds_of(text).phones
-
-    def sounds_of(self, text: str) -> Sounds:
-        """A phrase, as it is written, in the ways in which it is said."""
-        return self._known_phrases(text)
 
     def readings(self, text: str, words: Sequence[Word]) -> list[tuple[Reading, ...]]:
         """For each of the `words` of `text` how it is read, the likeliest first."""
@@ -111,8 +103,8 @@ class Pronouncer:
         """Whether the lexicon or the dictionary has the word as it stands: nothing was guessed."""
         return word in self._own or word in dictionary()
 
-    def _sounds_of(self, text: str) -> Sounds:
-        """How a phrase is said; remembered, for a context is looked at with every answer."""
+    def sounds_of(self, text: str) -> Sounds:
+        """A phrase, as it is written, in the ways in which it is said."""
         text = text[:PHRASE_CHARS_MAX]
         ways: list[tuple[int, Reading]] = [(0, ())]
         for several in self.readings(text, words_in(text)):
