@@ -130,7 +130,7 @@ def as_yaml(*runs: dict[str, Any], between: str = "") -> str:
 def test_what_is_pasted_as_yaml_is_read() -> None:
     text = import_log(PASTED.splitlines())
     (turn,) = read_scenario(text).turns
-    assert turn.user.hypotheses == ("call meg",)
+    assert turn.user.hypotheses == ("Call Meg.",)
     assert turn.reply is not None
     assert turn.reply.text == "Do you mean Meg Jones or Meg Bauer?"
     assert turn.expect_speech is True

@@ -155,12 +155,12 @@ def test_what_is_no_request_is_not_quoted(
 ) -> None:
     with connect(running) as talking:
         talking.sendall(sent)
-        talking.shutdown(socket.SHUT_WR)
         answer = b""
         try:
+            talking.shutdown(socket.SHUT_WR)
             while part := talking.recv(65_536):
                 answer += part
-        except ConnectionError:
+        except OSError:  # already cut off, which is an answer too
             pass
     assert b"wombat" not in answer
     assert "wombat" not in "".join(capfd.readouterr())
