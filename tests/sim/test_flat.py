@@ -56,10 +56,10 @@ def test_worlds_leave_nothing_behind() -> None:
         for seed in range(20):
             simulate(draw(seed, PROFILES["all"], Shape(customers=5)), MemoryEventStore)
 
-    twenty()  # fills what is kept for all worlds: templates, distributions
-    gc.collect()
     tracemalloc.start()
     try:
+        twenty()  # fills what is kept for all worlds: templates, distributions, free lists
+        gc.collect()
         before, _ = tracemalloc.get_traced_memory()
         twenty()
         gc.collect()
