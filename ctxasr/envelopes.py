@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -28,7 +27,6 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     WrapValidator,
     field_validator,
     model_validator,
@@ -37,7 +35,7 @@ from pydantic import (
 from ctxasr.documents import describe, parse_json
 from ctxasr.dynamic_entities import ID_CHARS_MAX, names_by_kind
 from ctxasr.errors import EnvelopeError
-from ctxasr.wire import Wire, without_nulls
+from ctxasr.wire import NullIsAbsent, Wire
 
 MESSAGE_BYTES_MAX: Final = 262_144
 """One envelope as JSON: what one SQS message may hold."""
@@ -53,8 +51,6 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARS_
 MaybeEmpty = Annotated[str, StringConstraints(max_length=ID_CHARS_MAX)]
 """An identifier that clients also send empty, which is as good as none."""
 
-_MAYBE_NULL: Final = {"anyOf": [{"type": "string", "maxLength": ID_CHARS_MAX}, {"type": "null"}]}
-
 Token = Annotated[str, StringConstraints(min_length=0)]  # any constraint refuses half characters
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 
@@ -62,7 +58,7 @@ Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 class Header(Wire):
     namespace: Name
     name: Name
-    message_id: Annotated[MaybeEmpty, WithJsonSchema(_MAYBE_NULL)] = ""
+    message_id: MaybeEmpty = ""
     dialog_request_id: MaybeEmpty | None = None
 
     @property
@@ -343,7 +339,7 @@ class Envelope(Wire):
         return self.model_dump_json(by_alias=True, exclude_unset=True)
 
 
-class Record(BaseModel):
+class Record(NullIsAbsent):
     """What the authenticated transport hands over; `received_at` in milliseconds since 1970.
 
     `interaction` helps where a client event has no dialogRequestId; `service_payloads` is how many
@@ -358,11 +354,6 @@ class Record(BaseModel):
     message: Envelope
     interaction: MaybeEmpty | None = None
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX)] = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, given: Any) -> Any:
-        return without_nulls(cls, given)
 
 
 def read_envelope(text: str | bytes) -> Envelope:

@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
-    model_validator,
 )
 
 from ctxasr.answer import ContextState
@@ -22,7 +21,7 @@ from ctxasr.gateway.requests import PHONES_MAX, Request, recognition_of
 from ctxasr.gateway.requests import HypothesisIn as LenientHypothesis
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.speech.lexicon import PHONES
-from ctxasr.wire import without_nulls
+from ctxasr.wire import NullIsAbsent
 
 DURATION_S_MAX: Final = 3_600.0
 """Of an utterance that somebody else has recognised."""
@@ -102,7 +101,7 @@ class Out(BaseModel):
 # ---------------------------------------------------------------- records
 
 
-class RecordIn(Request):
+class RecordIn(NullIsAbsent, Request):
     """One event or directive, as `ctxasr.envelopes.Record`; customer and time are the door's."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [RECORD]})
@@ -115,11 +114,6 @@ class RecordIn(Request):
     service_payloads: Annotated[int, Field(ge=0, le=SERVICE_PAYLOADS_MAX, strict=True)] = Field(
         0, description="With ExpectSpeech: service payloads to wait for."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, given: Any) -> Any:
-        return without_nulls(cls, given)
 
 
 class Recorded(Out):
