@@ -11,8 +11,8 @@ from _lab import Gained, Mutant, carry_out, door, socket_of, told
 
 MUTANT: Mutant = (
     "gateway/http/http1.py",
-    'if names.count(b"content-length") + names.count(b"transfer-encoding") > 1:',
-    "if False:",
+    'if listed or names.count(b"content-length") + names.count(b"transfer-encoding") > 1:',
+    "if listed:",
 )
 
 
