@@ -375,7 +375,8 @@ async def test_names_that_would_hold_up_the_event_loop_are_counted_and_not_taken
 ) -> None:
     """Three hundred of them, of as many characters as a name may have, took ten seconds."""
     monkeypatch.setattr("ctxasr.context.normalise", {"Meg": "meg"}.__getitem__)
-    monkeypatch.setattr("ctxasr.bias.words_in", {"Meg": words_in("Meg")}.__getitem__)
+    short = {text: words_in(text) for text in ("", "Meg")}  # the turn's reply is empty
+    monkeypatch.setattr("ctxasr.bias.words_in", short.__getitem__)
     long = ["\ufdfa" * (PHRASE_CHARS_MAX - 3) + f"{number:03}" for number in range(300)]
     turn = TurnText("", "", tuple(Entity("contact", name) for name in ["Meg", *long]))
     context = await extend(turn, None, World().encoder)
