@@ -217,6 +217,10 @@ class PhraseAligner(Protocol):
         """The best matches of `phrases`, as they are written, a bounded number of them."""
         ...
 
+    def forget(self) -> None:
+        """Let go of all that is remembered of phrases: whose they were is not known."""
+        ...
+
 
 class Recognizer(Protocol):
     """Speech to hypotheses."""

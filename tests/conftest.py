@@ -114,6 +114,9 @@ class ExactAligner:
     async def prepare(self, phrases: Sequence[str]) -> None:
         pass
 
+    def forget(self) -> None:
+        pass
+
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         await asyncio.sleep(self.takes_ms / 1_000.0)
         if self.raises is not None:

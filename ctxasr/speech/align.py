@@ -77,6 +77,8 @@ class Pronunciations(Protocol):
 
     def first_phones(self, reading: Reading) -> tuple[str, ...]: ...
 
+    def forget(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Sought:
@@ -167,6 +169,10 @@ class SoundAligner:
         # One job a phrase: nobody's utterance waits for another customer's list of names.
         for phrase in phrases:
             await self._run(partial(self._sought, phrase))
+
+    def forget(self) -> None:
+        self._sought.cache_clear()
+        self._pronunciations.forget()
 
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         """At most MATCHES_MAX matches; the recognition's phone loop, where there is one, counts."""

@@ -99,6 +99,10 @@ class Pronouncer:
         """The usual sound of a reading."""
         return tuple(phone for word in reading for phone in (self._remembered(word) or ((),))[0])
 
+    def forget(self) -> None:
+        """Let go of the words that were asked for: names of customers are among them."""
+        self._remembered.cache_clear()
+
     def knows(self, word: str) -> bool:
         """Whether the lexicon or the dictionary has the word as it stands: nothing was guessed."""
         return word in self._own or word in dictionary()

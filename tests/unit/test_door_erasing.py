@@ -103,6 +103,17 @@ async def test_words_whose_sound_had_come_are_answered_and_not_stored(way: str) 
         assert door.world.vault.rows
 
 
+async def test_how_names_sound_is_forgotten_as_well() -> None:
+    door = Door(World())
+    forgotten: list[None] = []
+    door.world.aligner.forget = lambda: forgotten.append(None)  # type: ignore[method-assign]
+    async with door.client() as client:
+        await ask_back(client)
+        assert not forgotten
+        assert (await client.delete("/v1/customer")).status_code == 200
+        assert forgotten
+
+
 async def test_names_are_not_used_though_they_were_found_before() -> None:
     """Erased while the answer is rescored: the context had been fetched."""
     door = Door(World())

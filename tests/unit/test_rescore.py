@@ -12,7 +12,9 @@ from ctxasr.hypotheses import Hypothesis, Phrase, Recognition, Result
 from ctxasr.ports import Match
 from ctxasr.rescore import candidates, edits_outside, rescore
 from ctxasr.speech.align import MATCHES_MAX, SoundAligner
+from ctxasr.speech.lexicon import Pronunciations
 from ctxasr.speech.pronounce import Pronouncer
+from ctxasr.speech.readings import Sounds
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +136,32 @@ class Liar:
 
     async def prepare(self, phrases: Sequence[str]) -> None: ...
 
+    def forget(self) -> None: ...
+
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         return [Match(0, 0, 1, i, 50.0, 3, -10.0) for i in range(len(phrases))]
 
 
 async def test_an_expensive_match_is_never_taken() -> None:
     assert (await rescore(heard("power"), CONTACTS, Liar())).text == "power"
+
+
+async def test_nothing_of_a_phrase_is_remembered_once_it_is_forgotten() -> None:
+    worked_out: list[str] = []
+
+    class Noting(Pronouncer):
+        def sounds_of(self, text: str) -> Sounds:
+            worked_out.append(text)
+            return super().sounds_of(text)
+
+        def _work_out(self, word: str) -> Pronunciations:
+            worked_out.append(word)
+            return super()._work_out(word)
+
+    aligner = SoundAligner(Noting())
+    for _ in range(2):
+        await aligner.prepare(["Meg Bauer"])
+    assert worked_out == ["Meg Bauer", "meg", "bauer"]
+    aligner.forget()
+    await aligner.prepare(["Meg Bauer"])
+    assert worked_out == ["Meg Bauer", "meg", "bauer"] * 2

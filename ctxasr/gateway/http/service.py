@@ -219,6 +219,8 @@ class Service:
     def _forget(self, customer: str) -> None:
         """What this process remembers, before and after: an early context may be read meanwhile."""
         self.remembered.forget(customer)
+        if self.ports.aligner is not None:
+            self.ports.aligner.forget()
 
     # ------------------------------------------------------------ utterances
 

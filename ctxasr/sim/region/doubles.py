@@ -113,6 +113,9 @@ class SimAligner:
     async def prepare(self, phrases: Sequence[str]) -> None:
         pass
 
+    def forget(self) -> None:
+        pass
+
     async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
         handling = self._handling
         tables = handling.tables
