@@ -92,6 +92,12 @@ class UtteranceResult:
         context = self.listening.context
         return 0 if context is None else context.unpronounceable
 
+    @property
+    def left_out(self) -> int:
+        """Names of the context, and of what came with the utterance, that a limit kept out."""
+        context = self.listening.context
+        return self.listening.hints.left_out + (0 if context is None else context.left_out)
+
 
 async def listen(event: Event, ports: Ports) -> Listening:
     """Find the context for the utterance that `event`, a Recognize, opens; never fails.

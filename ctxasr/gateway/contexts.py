@@ -146,6 +146,7 @@ async def rescored(request: RescoreRequest, ports: Ports) -> tuple[dict[str, Any
         "context": result.context.value,
         "reason": result.reason,
         "added_ms": result.added_ms,
+        "left_out": result.left_out,
         "unpronounceable": result.unpronounceable,
     }
     context = result.listening.context

@@ -128,7 +128,8 @@ class RescoreRequest(Request):
         """The answer where no context may be used, whatever the reason."""
         text = self.plain_text
         plain = {"text": text, "plain_text": text, "changes": [], "context": "missed"}
-        return plain | {"reason": reason, "added_ms": 0.0, "unpronounceable": 0}
+        counts = {"left_out": 0, "unpronounceable": 0}
+        return plain | {"reason": reason, "added_ms": 0.0} | counts
 
     @property
     def plain_text(self) -> str:

@@ -27,7 +27,14 @@ WIDTH_MAX: Final = 120
 _LABEL: Final = 12
 _CONTEXT_STYLES: Final = {"hit": "green", "missed": "red", "none": "dim"}
 
-NO_SOUND: Final = "names without a sound in English, or without a letter: they are never heard"
+
+def counted_names(left_out: int, unpronounceable: int) -> list[str]:
+    """What is said of the names of a context that cannot help."""
+    said = {
+        f"{left_out} names had no room": left_out,
+        f"{unpronounceable} names have no sound in English: they are never heard": unpronounceable,
+    }
+    return [line for line, count in said.items() if count]
 
 
 def print_reports(reports: Sequence[TurnReport], console: Console, *, summary: bool = True) -> None:
@@ -138,8 +145,8 @@ def _texts(report: TurnReport, glyphs: Glyphs) -> list[tuple[str, Text]]:
     for change in report.changes:
         cause = f" from '{_clean(change.phrase)}' ({_clean(change.signal)})"
         rows.append(("", Text.assemble((_clean(change.after), "green"), (cause, "dim"))))
-    if report.unpronounceable:
-        rows.append(("names", Text(f"{report.unpronounceable} {NO_SOUND}", "yellow")))
+    for line in counted_names(report.left_out, report.unpronounceable):
+        rows.append(("names", Text(line, "yellow")))
     if report.reason:
         reason = Text(_clean(report.reason))
         if report.added_ms:

@@ -95,6 +95,8 @@ class TurnReport:
     reference: str = ""
     """What was really said, where the scenario knows it."""
     points: tuple[TracePoint, ...] = ()
+    left_out: int = 0
+    """Names that a limit has kept from the context."""
     unpronounceable: int = 0
     """Names of the context that have no sound in English, or no letter."""
     file: str = ""
@@ -126,6 +128,7 @@ class TurnReport:
                 for failure in self.failures
             ],
             "reason": self.reason,
+            "left_out": self.left_out,
             "unpronounceable": self.unpronounceable,
             "added_ms": _rounded(self.added_ms),
         }

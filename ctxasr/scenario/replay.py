@@ -194,6 +194,7 @@ class _Replay:
             added_ms=result.added_ms / self._options.speed,
             reference=turn.user.says or "",
             points=self._trace.of(messages.key),
+            left_out=result.left_out,
             unpronounceable=result.unpronounceable,
             file=str(self._scenario.path),
         )

@@ -111,7 +111,7 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
     from rich.table import Table
     from rich.text import Text
 
-    from ctxasr.report.terminal import NO_SOUND, mark_differences
+    from ctxasr.report.terminal import counted_names, mark_differences
 
     plain, text = found.result.plain_text, found.result.text
     rows = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
@@ -123,10 +123,8 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
         rows.add_row(f"{rank}", Text(heard.text))
     for note in found.notes:
         rows.add_row("audio", Text(note))
-    if found.left_out:
-        rows.add_row("context", Text(f"had no room for {found.left_out} names"))
-    if found.unpronounceable:
-        rows.add_row("context", Text(f"{found.unpronounceable} {NO_SOUND}"))
+    for line in counted_names(found.left_out, found.unpronounceable):
+        rows.add_row("names", Text(line))
     console.print(rows)
 
 

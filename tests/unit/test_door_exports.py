@@ -9,6 +9,8 @@ from test_door import Door, ask_back, body_of
 
 from ctxasr.context import CONTEXT_PHRASES_MAX
 from ctxasr.events import Record
+from ctxasr.gateway import requests
+from ctxasr.gateway.contexts import rescored
 
 
 async def test_a_turns_phrases_in_the_formats_of_others() -> None:
@@ -35,7 +37,8 @@ async def test_a_turns_phrases_in_the_formats_of_others() -> None:
 
 async def test_names_past_what_a_context_holds_are_counted_in_every_answer() -> None:
     names = [f"Name{number:03}" for number in range(CONTEXT_PHRASES_MAX + 9)]
-    async with Door(World()).client() as client:
+    world = World()
+    async with Door(world).client() as client:
         listed = json.dumps({"kind": "contact", "values": names})
 
         def with_names(record: Record) -> dict[str, object]:
@@ -54,3 +57,11 @@ async def test_names_past_what_a_context_holds_are_counted_in_every_answer() -> 
         assert found["provenance"]["left_out"] == left_out
         listed_there = await client.get(f"{at}/phrases", params={"format": "azure"})
         assert f"context={left_out}" in listed_there.headers["ctxasr-left-out"]
+        hypotheses = [{"text": "power"}]
+        said = {"interaction": "turn-2", "token": "ask-turn-1", "hypotheses": hypotheses}
+        answer = (await client.post("/v1/utterances", json=said)).json()
+        assert (answer["context"], answer["left_out"]) == ("hit", left_out)
+    asked = {"customer": "customer", "token": "ask-turn-1", "hypotheses": hypotheses}
+    request = requests.read(requests.RescoreRequest, asked)
+    assert (await rescored(request, world.ports))[0]["left_out"] == left_out
+    assert request.plain_answer("late").keys() == (await rescored(request, world.ports))[0].keys()

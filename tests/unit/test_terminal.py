@@ -220,3 +220,12 @@ def test_a_trace_takes_no_texts_and_a_repr_shows_none() -> None:
 )  # fmt: skip
 def test_durations_are_short(duration_ms: float, shown: str) -> None:
     assert human(duration_ms) == shown
+
+
+def test_names_that_cannot_help_are_counted() -> None:
+    turn = turn_with_window(412, left_out=7, unpronounceable=3)
+    shown = scenario_text([turn], 100)
+    assert "7 names had no room" in shown
+    assert "3 names have no sound" in shown
+    assert (turn.to_json()["left_out"], turn.to_json()["unpronounceable"]) == (7, 3)
+    assert " names " not in scenario_text([turn_with_window(412)], 100)

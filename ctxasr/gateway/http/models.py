@@ -198,6 +198,9 @@ class UtteranceOut(Out):
     window_ms: float | None
     context_ms: float | None
     added_ms: float
+    left_out: int = Field(
+        0, description="Names that a limit has kept from the context or from what came along."
+    )
     unpronounceable: int = Field(
         0, description="Names of the context without a sound in English, or without a letter."
     )

@@ -382,6 +382,7 @@ def _utterance(heard: Heard, n_best: int, notes: Sequence[str] = ()) -> models.U
         context_ms=result.context_ms,
         added_ms=result.added_ms,
         reason=result.reason,
+        left_out=result.left_out,
         unpronounceable=result.unpronounceable,
         note=heard.note,
         recorded=heard.recorded,
