@@ -1,5 +1,7 @@
 # Every target sets up what it needs; `make` lists them.
 PYTHON ?= python3.11
+# Processes that share the tests; each takes about a gigabyte.
+WORKERS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -49,7 +51,7 @@ replay: $(READY) ## Replay all scenarios and show their time lines
 	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
 
 test: lint types $(DYNALITE) $(AVS_CLIENT_READY) ## Lint, types and tests
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(READY) ## Lint, format, and licences of what is shipped
 	$(RUN) -m ruff check .

@@ -38,6 +38,29 @@ REPLY_MS = 4_000
 """How long the reply of every turn plays, unless a test says otherwise."""
 
 
+# ---------------------------------------------------------------- what a run says at its end
+
+SUMMARY: list[str] = []
+"""Lines below the results; of several processes each has the same to say."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    sent = getattr(session.config, "workeroutput", None)
+    if sent is not None:  # this is a process of pytest-xdist
+        sent["summary"] = SUMMARY
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    SUMMARY.extend(getattr(node, "workeroutput", {}).get("summary", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in dict.fromkeys(SUMMARY):
+        terminalreporter.write_line(line)
+
+
 # ---------------------------------------------------------------- time
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from conftest import SUMMARY
 from servers import OPERATIONS_OF_TESTS, dynalite
 from servers import endpoint as endpoint_of
 
@@ -52,11 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             COLLECTED[callspec.params["place"]][getattr(item, "originalname", item.name)] += 1
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    counts = ", ".join(f"{sum(tests.values())} on {store}" for store, tests in COLLECTED.items())
+def pytest_sessionfinish() -> None:
     if any(COLLECTED.values()):
+        counts = (f"{sum(tests.values())} on {store}" for store, tests in COLLECTED.items())
         listed = f"{len(EXCEPTIONS)} listed exceptions"
-        terminalreporter.write_line(f"contract tests: {counts} ({listed})")
+        SUMMARY.append(f"contract tests: {', '.join(counts)} ({listed})")
 
 
 @pytest.fixture(scope="session")
