@@ -37,6 +37,17 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-8")
 
 
+def unmarked(data: bytes) -> str:
+    """UTF-16 or UTF-32, if JSON begins so without a byte order mark; else nothing.
+
+    JSON begins with two characters of ASCII: its zeros tell (RFC 4627, section 3).
+    """
+    zeros = tuple(byte == 0 for byte in data[:4])
+    if zeros in ((False, True, True, True), (True, True, True, False)):
+        return "UTF-32"
+    return "UTF-16" if zeros in ((False, True, False, True), (True, False, True, False)) else ""
+
+
 def joined(text: str) -> str:
     """The text with its escaped surrogate pairs as the characters that they stand for.
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from ctxasr.charset import BYTE_ORDER_MARK, decoded
+from ctxasr.charset import BYTE_ORDER_MARK, decoded, unmarked
 from ctxasr.errors import EnvelopeError, LimitExceeded
 
 _OBJECT: Final = "must be an object"
@@ -45,6 +45,12 @@ def parse_json(text: str | bytes, what: str, limit: str, bytes_max: int) -> Any:
         encoding = error.encoding.upper()
         raise EnvelopeError(f"{what} is not {encoding} (byte {error.start})") from None
     except ValueError as error:
+        if not data.strip():
+            raise EnvelopeError(f"{what} is empty") from None
+        if encoding := unmarked(data):
+            raise EnvelopeError(
+                f"{what} is {encoding} without a byte order mark; UTF-8 is right"
+            ) from None
         raise EnvelopeError(f"{what} is not JSON ({error})") from None
 
 

@@ -1,7 +1,7 @@
 """What stands round a record when services hand it on, and what is no record at all.
 
     SNS            {"Type": "Notification", "Message": "..."}      without raw message delivery
-    EventBridge    {"detail-type": ..., "source": ..., "detail": {...}}
+    EventBridge    {"detail-type": ..., "source": ..., "detail": {...} or "..."}
     twice encoded  "{\\"customer\\": ...}", or base64 of it
 
 These are taken off, so many of them; anything else that is known is named in the error, with the
@@ -14,14 +14,13 @@ AWS Lambda Developer Guide, the events of each service.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from typing import Any, Final
 
 from ctxasr.documents import parse_json
 from ctxasr.errors import EnvelopeError, LimitExceeded
+from ctxasr.gateway.encodings import opened
 
 WRAPPERS_MAX: Final = 4
 """Wrappers round one record; a topic, a bus and two encoders are the most that made sense."""
@@ -30,10 +29,8 @@ WRAPPED_BYTES_MAX: Final = 1_048_576
 """A record with all that stands round it: what one SQS message may hold at most."""
 
 _LIMIT: Final = ("record", "WRAPPED_BYTES_MAX", WRAPPED_BYTES_MAX)
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 _SOURCE: Final = re.compile(r"aws:[a-z0-9-]{1,30}")
 _OF_AWS: Final = re.compile(r"aws\.[a-z0-9.-]{1,30}")
-_GZIP: Final = b"\x1f\x8b"
 
 
 def unwrapped(text: str | bytes) -> tuple[Any, int]:
@@ -67,10 +64,10 @@ def _inner(document: Any) -> Any:
             return None
         case {"Type": "Notification", "Message": str(message)}:
             return _parsed(message)
-        case {"detail-type": _, "source": source, "detail": dict(detail)} if not (
+        case {"detail-type": _, "source": source, "detail": dict() | str() as detail} if not (
             isinstance(source, str) and _OF_AWS.fullmatch(source)
         ):
-            return detail
+            return _parsed(detail) if isinstance(detail, str) else detail
     if why := foreign(document):
         raise EnvelopeError(f"record: {why}")
     return None
@@ -78,7 +75,17 @@ def _inner(document: Any) -> Any:
 
 def foreign(document: Any) -> str:
     """What the document is, if it is known and no record; and what would be right."""
+    return _message(document) or _invocation(document)
+
+
+def _message(document: Any) -> str:
+    """... of what may stand in a message where a record should."""
     match document:
+        case [str(), {"s3BucketName": _, "s3Key": _}]:
+            return (
+                "a pointer to S3, of the extended client of SQS; the record itself is right, which "
+                "fits into a message"
+            )
         case list():
             return (
                 "a list; one record a message is right, and of an EventBridge pipe the queue as "
@@ -88,6 +95,24 @@ def foreign(document: Any) -> str:
             return "SNS asks for a confirmation of a subscription; confirm it at SNS"
         case {"Event": "s3:TestEvent"}:
             return "a test event of S3; no bucket may notify this queue"
+        case {"detail-type": _, "source": str(source)} if _OF_AWS.fullmatch(source):
+            return f"an event of {source}; the rule should match our own records alone"
+        case {"detail-type": _, "detail": detail} if not isinstance(detail, dict):
+            return "an event of EventBridge whose detail is neither an object nor a text of one"
+        case {"specversion": str(), "type": _, "source": _}:
+            return "a CloudEvent; its data alone is right"
+        case {"ReceiptHandle": _, "Body": _}:
+            return "a message as SQS hands it out; its Body alone is right"
+        case {"kinesis": {"data": _}} | {"SequenceNumber": _, "Data": _}:
+            return "a record as Kinesis hands it out; its data alone is right"
+        case {"event": {"header": _}} | {"directive": {"header": _}}:
+            return "an envelope alone; {customer, device, received_at, message} is right"
+    return ""
+
+
+def _invocation(document: Any) -> str:
+    """... of what services call a function with, or write of a call."""
+    match document:
         case {"Records": [{"Sns": _}, *_]} | {"Records": [{"EventSource": "aws:sns"}, *_]}:
             return (
                 "SNS calls the function itself; subscribe the events queue to the topic, with raw "
@@ -109,8 +134,6 @@ def foreign(document: Any) -> str:
                 "an HTTP request; its body is not believed whose customer it names, so have an "
                 "authenticated service call record_event, or run `ctxasr serve`"
             )
-        case {"detail-type": _, "source": str(source)} if _OF_AWS.fullmatch(source):
-            return f"an event of {source}; the rule should match our own records alone"
         case {"eventSource": str(source)} if _SOURCE.fullmatch(source):
             return f"a record of {source}; its body or data alone is right"
         case {"awslogs": _}:
@@ -125,19 +148,6 @@ def _parsed(text: str) -> Any:
 def _whole(text: str | bytes) -> bytes:
     """The text, out of base64 if it is JSON in base64."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(data) <= WRAPPED_BYTES_MAX and data[:1] not in (b"{", b'"', b"["):
-        data = _from_base64(data)
-    if data.startswith(_GZIP):
-        raise EnvelopeError("record: compressed (gzip); JSON as it is, or base64 of it, is right")
-    return data
-
-
-def _from_base64(data: bytes) -> bytes:
-    """What is encoded, if it looks like JSON or like something compressed; else the data."""
-    if len(data) < 8 or not _BASE64.fullmatch(data):
+    if len(data) > WRAPPED_BYTES_MAX or data[:1] in (b"{", b'"', b"["):
         return data
-    try:
-        decoded = base64.b64decode(data)
-    except binascii.Error:
-        return data
-    return decoded if decoded.lstrip()[:1] in (b"{", b'"') or decoded[:2] == _GZIP else data
+    return opened(data, "record")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import json
+import lzma
+import time
+import zlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from conftest import START_MS, turn
@@ -36,17 +41,21 @@ def sns(inner: str) -> str:
     })  # fmt: skip
 
 
-def bus(inner: str) -> str:
+def bus(inner: str, *, as_text: bool = False) -> str:
     """... and what EventBridge does."""
     return json.dumps({
         "version": "0", "id": "1", "detail-type": "ctxasr record", "source": "our.assistant",
         "account": "1", "time": "2026-11-01T00:00:00Z", "resources": [],
-        "detail": json.loads(inner),
+        "detail": inner if as_text else json.loads(inner),
     })  # fmt: skip
 
 
 def encoded(inner: str) -> str:
     return base64.b64encode(inner.encode()).decode()
+
+
+def url_safe(inner: str) -> str:
+    return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
 
 
 WRAPPERS: dict[str, Callable[[str], str]] = {
@@ -55,13 +64,24 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "SNS behind a bus": lambda inner: sns(bus(inner)),
     "an encoder behind SNS": lambda inner: sns(json.dumps(inner)),
     "base64 behind SNS": lambda inner: sns(encoded(inner)),
+    "EventBridge with a text": lambda inner: bus(inner, as_text=True),
+    "EventBridge with base64": lambda inner: bus(encoded(inner), as_text=True),
+    "base64 without padding": lambda inner: encoded(inner).rstrip("="),
+    "base64 for URLs": url_safe, "base64 for URLs behind SNS": lambda inner: sns(url_safe(inner)),
+    "base64 with a byte order mark": lambda inner: encoded("\ufeff" + inner),
+    "base64 behind a byte order mark": lambda inner: "\ufeff" + encoded(inner),
+    "base64 of UTF-16": lambda inner: base64.b64encode(inner.encode("utf-16")).decode(),
     "thrice encoded": lambda inner: json.dumps(json.dumps(json.dumps(inner))),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrappers_are_taken_off(wrapper: str) -> None:
-    plain = json.dumps(document())
+    whole = document()
+    whole["message"]["directive"]["payload"]["text"] = (
+        "\u00ff\u00fe\u00fb~?>" * 9
+    )  # + and / of base64
+    plain = json.dumps(whole, ensure_ascii=False)
     found = requests.read_record(WRAPPERS[wrapper](plain))
     assert found == requests.read_record(plain)
     assert found == requests.read_record(WRAPPERS[wrapper](plain).encode())
@@ -117,6 +137,17 @@ FOREIGN: list[tuple[Any, str]] = [
         "what Lambda writes of a record that failed",
     ),
     ({"httpMethod": "POST", "body": INNER}, "an HTTP request"),
+    ({"detail-type": CANARY, "source": "ours", "detail": [document()]}, "neither an object nor"),
+    ({"detail-type": CANARY, "source": "aws.s3", "detail": CANARY}, "an event of aws.s3"),
+    ({"specversion": "1.0", "type": CANARY, "source": "/a", "data": document()}, "a CloudEvent"),
+    ({"MessageId": "1", "ReceiptHandle": "r", "Body": INNER}, "its Body alone"),
+    ({"kinesis": {"data": encoded(INNER)}}, "a record as Kinesis hands it out"),
+    ({"SequenceNumber": "1", "Data": encoded(INNER)}, "a record as Kinesis hands it out"),
+    (document()["message"], "an envelope alone"),
+    (
+        ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b", "s3Key": "k"}],
+        "a pointer to S3",
+    ),
     ({"detail-type": CANARY, "source": "aws.s3", "detail": {}}, "an event of aws.s3"),
     ({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}, "aws.events"),
     ({"eventSource": "aws:kafka", "records": {"t-0": []}}, "a record of aws:kafka"),
@@ -132,11 +163,52 @@ def test_what_is_no_record_is_named_without_its_text(given: Any, named: str) -> 
         assert CANARY not in str(raised.value)
 
 
-def test_compressed_records_are_named() -> None:
-    packed = gzip.compress(INNER.encode(), mtime=0)
-    for data in (packed, base64.b64encode(packed)):
-        with pytest.raises(EnvelopeError, match="gzip"):
-            requests.read_record(data)
+PLAIN = INNER.encode()
+ENCODED: list[tuple[bytes, str]] = [
+    (gzip.compress(PLAIN, mtime=0), r"compressed \(gzip\)"),
+    (zlib.compress(PLAIN), r"compressed \(zlib\)"),
+    (zlib.compress(PLAIN, 1), r"compressed \(zlib\)"),
+    (zlib.compress(PLAIN, 9), r"compressed \(zlib\)"),
+    (bz2.compress(PLAIN), r"compressed \(bzip2\)"),
+    (lzma.compress(PLAIN), r"compressed \(xz\)"),
+    (b"\x28\xb5\x2f\xfd" + PLAIN, r"compressed \(Zstandard\)"),
+    (b"\xf3\x89\x9a\xc2" + PLAIN, "Kinesis Producer Library"),
+    (PLAIN.decode().encode("utf-16-le"), "UTF-16 without a byte order mark; UTF-8 is right"),
+    (PLAIN.decode().encode("utf-16-be"), "UTF-16 without"),
+    (PLAIN.decode().encode("utf-32-le"), "UTF-32 without"),
+    (PLAIN.decode().encode("utf-32-be"), "UTF-32 without"),
+    (base64.b64encode(PLAIN), "in base64 twice; once is right"),
+    (PLAIN.hex().encode(), "hexadecimal"),
+    (quote(INNER).encode(), "percent-encoded"),
+    (b"record=" + quote(INNER).encode(), "percent-encoded"),
+]
+
+
+@pytest.mark.parametrize(("data", "named"), ENCODED)
+def test_other_encodings_are_named(data: bytes, named: str) -> None:
+    in_base64 = base64.b64encode(data)
+    for whole in (data, in_base64, in_base64.rstrip(b"="), base64.urlsafe_b64encode(data)):
+        if whole is data and data == base64.b64encode(PLAIN):
+            continue  # once is right
+        with pytest.raises(EnvelopeError, match=named) as raised:
+            requests.read_record(whole)
+        assert CANARY not in str(raised.value)
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b'""', sns("").encode()])
+def test_nothing_is_named_so(data: bytes) -> None:
+    with pytest.raises(EnvelopeError, match="record is empty"):
+        requests.read_record(data)
+
+
+@pytest.mark.parametrize("filling", [b" ", b"A", b"=", b"7b", b"%7B", b"\xff"])
+def test_long_messages_are_refused_at_once(filling: bytes) -> None:
+    """What is nearly base64 costs as much as what is base64: one look at each byte."""
+    data = b"A" + filling * (WRAPPED_BYTES_MAX // len(filling) - 2) + b"!"
+    began_s = time.process_time()
+    with pytest.raises(EnvelopeError):
+        requests.read_record(data)
+    assert time.process_time() - began_s < 2.0
 
 
 def test_a_customer_is_believed_to_the_outermost_record_alone() -> None:
