@@ -26,6 +26,7 @@ import pytest
 from servers import moto
 
 import ctxasr
+from threats.processes import run_file
 
 PACKAGE = Path(ctxasr.__file__).parent
 ATTACKS = sorted(
@@ -38,9 +39,9 @@ NAMES = [path.stem for path in ATTACKS]
 
 
 class Ended(NamedTuple):
-    """How an attack ended: 0 repelled, 1 got through, else broken; and its one line."""
+    """How an attack ended: 0 repelled, 1 got through, else broken or late; and its one line."""
 
-    code: int
+    code: int | None
     line: str
     errors: str
 
@@ -66,11 +67,8 @@ def carry_out(attack: Path, package: Path, server: str = "") -> Ended:
     environment |= {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
     if server:
         environment["CTXASR_ATTACKED_SERVER"] = server
-    done = subprocess.run(
-        [sys.executable, str(attack)],
-        env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False,
-    )  # fmt: skip
-    return Ended(done.returncode, done.stdout.strip(), done.stderr)
+    code, out, errors = run_file(attack, package, environment, SECONDS_MAX)
+    return Ended(code, out.strip(), errors)
 
 
 def mutant_of(attack: Path) -> tuple[str, str, str]:
@@ -129,7 +127,7 @@ def copy_with(mutant: tuple[str, str, str], folder: Path) -> Path:
 def attempt(
     request: pytest.FixtureRequest, server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Attempt]:
-    """Both at the same time: most of it is the start of a process, which keeps one core busy."""
+    """Both at the same time."""
     attack: Path = request.param
 
     def on_mutant() -> Ended:
@@ -190,6 +188,11 @@ def test_a_broken_attack_has_not_got_through(body: str, code: int, tmp_path: Pat
 def test_an_attack_that_does_not_load_has_not_got_through(tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text("import no_such_module\n")
     assert not carry_out(tmp_path / "some.py", PACKAGE.parent).line
+
+
+def test_an_attack_that_is_late_has_not_got_through(tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text("while True:\n    pass\n")
+    assert run_file(tmp_path / "some.py", PACKAGE.parent, {}, 0.0) == (None, "", "")
 
 
 def test_an_attack_without_a_mutant_fails(tmp_path: Path) -> None:
