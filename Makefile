@@ -50,7 +50,8 @@ $(AVS_CLIENT_READY): tests/avs_client/client.txt
 replay: $(READY) ## Replay all scenarios and show their time lines
 	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
 
-test: lint types $(DYNALITE) $(AVS_CLIENT_READY) ## Lint, types and tests
+test: $(READY) ## Lint, types and tests
+	$(MAKE) --jobs=2 lint types $(DYNALITE) $(AVS_CLIENT_READY)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(READY) ## Lint, format, and licences of what is shipped
