@@ -12,14 +12,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
-from ctxasr.words import Word, seen_in, words_in
+from ctxasr.words import Word, is_said, seen_in, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
@@ -79,17 +79,45 @@ class Bias:
         return f"Bias({len(self.phrases)} phrases)"
 
 
+class Named(NamedTuple):
+    """A whole name as it is written, its words, and how it is compared.
+
+    One that can be no phrase has no words, and is compared as it is written.
+    """
+
+    phrase: Phrase
+    words: tuple[Word, ...]
+    text: str
+
+    @property
+    def has_sound(self) -> bool:
+        """False for what English cannot say; a name that can be no phrase is not looked at."""
+        too_long = not self.words and self.text != ""
+        return too_long or any(is_said(word.text) for word in self.words)
+
+
+def taken_apart(name: Phrase) -> Named:
+    """The name with its words: what takes time of all that is done with it."""
+    if is_too_long(name.text):
+        return Named(name, (), name.text)
+    words = words_in(name.text)
+    return Named(name, words, " ".join(word.text for word in words))
+
+
 def phrases_of(turn: TurnText) -> Iterator[Phrase]:
     """What a turn names, whole names before parts, each text once, most telling signal first."""
-    named = named_by(turn)
+    return phrases_in([taken_apart(name) for name in named_by(turn)])
+
+
+def phrases_in(named: Sequence[Named]) -> Iterator[Phrase]:
+    """The same of names that were taken apart already."""
     seen: set[str] = set()
-    words = [() if is_too_long(phrase.text) else words_in(phrase.text) for phrase in named]
-    yield from _once(zip(words, named, strict=True), seen)
+    yield from _once(((one.words, one.phrase) for one in named), seen)
     counts = _word_counts(seen)
     parts = (
-        (part, replace(phrase, text=phrase.text[part[0].start : part[-1].end]))
-        for of_name, phrase in zip(words, named, strict=True)
-        for part in parts_of(of_name, counts)
+        (part, replace(one.phrase, text=one.phrase.text[part[0].start : part[-1].end]))
+        for one in named
+        for part in parts_of(one.words, counts)
     )
     yield from _once(parts, seen)
 
@@ -189,7 +217,8 @@ def names_in(text: str) -> Iterator[str]:
             yield from _name(text, run)
             run, link = [], []
         if glued or word.cased[0].isupper() or word.text[0].isdigit():
-            run, link = [*run, *link, word], []
+            run += [*link, word]
+            link = []
         elif run and not link and word.text in _LINKS:
             link = [word]
         else:
@@ -201,9 +230,10 @@ def names_in(text: str) -> Iterator[str]:
 
 def _name(text: str, run: list[Word]) -> Iterator[str]:
     """The run without question words at its head, if anything worth naming is left."""
-    while run and run[0].text in _QUESTION_WORDS and not _touch(run[:2]):
-        run = run[1:]
-    name = text[run[0].start : run[-1].end] if run else ""
+    at = 0
+    while at < len(run) and run[at].text in _QUESTION_WORDS and not _touch(run[at : at + 2]):
+        at += 1
+    name = text[run[at].start : run[-1].end] if at < len(run) else ""
     if len(name) >= PART_CHARS_MIN:
         yield name
 

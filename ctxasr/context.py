@@ -18,11 +18,12 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load, save
 
-from ctxasr.bias import is_too_long, named_by, phrases_of
+from ctxasr.bias import Named, named_by, phrases_in, taken_apart
 from ctxasr.errors import ContextUnavailable, PayloadUnreadable
 from ctxasr.events import (
     CAPTION_PREFIX,
     KIND_CHARS_MAX,
+    TEXT_BYTES_MAX,
     ConsistentStatus,
     Entity,
     Outcome,
@@ -30,13 +31,12 @@ from ctxasr.events import (
     PayloadKind,
     Recognize,
     TurnText,
-    short_hash,
 )
-from ctxasr.followups import own_refs, read_asking
+from ctxasr.followups import read_asking
 from ctxasr.hypotheses import Phrase
+from ctxasr.payloads import read_payloads
 from ctxasr.ports import ContextEncoder, EventStore, Matrix, PayloadVault
 from ctxasr.timing import is_later
-from ctxasr.words import has_sound, normalise
 
 TURNS_KEPT: Final = 20
 """Turn vectors in a running sequence; older ones are dropped."""
@@ -47,21 +47,12 @@ CONTEXT_PHRASES_MAX: Final = 300
 CONTEXT_TEXT_BYTES_MAX: Final = 100_000
 """Their texts and kinds as JSON; with rows and vectors all stays within one payload."""
 
-TRIGGER_PAYLOADS_MAX: Final = 64
-"""Payloads of one turn that its context is made of, utterance and reply before all others."""
-
-TRIGGER_BYTES_MAX: Final = 1_000_000
-"""No further payload is read once so many bytes of texts are: three hundred names of four-byte
-characters have a quarter of it."""
-
-PAYLOADS_AT_ONCE: Final = 16
-"""Payloads of one read: more than most turns have, and each read is parsed in one go."""
-
 FORMAT_VERSION: Final = 3
 """Version 2 had no spellings and no ids; it is read all the same."""
 
+NAMES_AT_ONCE: Final = 16
 PHRASES_AT_ONCE: Final = 128
-"""After so many phrases were looked at, other tasks of the process get their turn."""
+"""After so many names were taken apart, or phrases looked at, other tasks get their turn."""
 
 _SHORTEST_BYTES: Final = len('[["x", "", "", "", ""]]')
 
@@ -175,7 +166,7 @@ async def compute(
         raise PayloadUnreadable("the turn's data key is gone")
     try:
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(_read(status, status.wrapped_key, vault))
+            reading = group.create_task(read_payloads(status, status.wrapped_key, vault))
             following = group.create_task(_context_before(status, store, vault))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
@@ -183,40 +174,6 @@ async def compute(
     turn = to_turn_text(payloads)
     turn = replace(turn, left_out=turn.left_out + unread)
     return await extend(turn, before, encoder, began_ms=status.began_ms)
-
-
-async def _read(
-    status: ConsistentStatus, wrapped_key: bytes, vault: PayloadVault
-) -> tuple[list[Payload], int]:
-    """The turn's payloads, utterance and reply first, and how many a limit has left unread.
-
-    As many lie there as recorders were let write, also those of a version with other limits.
-    """
-    at_ms = {short_hash(event): mark.at_ms for event, mark in status.marks.items()}
-    refs = sorted(
-        (ref for ref in own_refs(status) if ref.kind is not PayloadKind.CONTEXT),
-        # Replies as they were said; other kinds by their numbers, which say nothing.
-        key=lambda ref: (
-            ref.kind.from_service,
-            ref.kind,
-            at_ms.get(ref.number.removeprefix(CAPTION_PREFIX), 0)
-            if ref.kind is PayloadKind.REPLY
-            else 0,
-            ref,
-        ),
-    )
-    found: list[Payload] = []
-    left_bytes = TRIGGER_BYTES_MAX
-    for begin in range(0, min(len(refs), TRIGGER_PAYLOADS_MAX), PAYLOADS_AT_ONCE):
-        if left_bytes <= 0:
-            break
-        batch = refs[begin : begin + PAYLOADS_AT_ONCE]
-        read = await vault.get(wrapped_key, status.turn, batch)
-        left_bytes -= sum(
-            len(text.encode("utf-8", "replace")) for one in read for text in one.texts
-        )
-        found += read
-    return found, len(refs) - len(found)
 
 
 async def extend(
@@ -237,17 +194,20 @@ async def extend(
     ):
         before = None  # of another model: the dialogue starts anew
     past = before.vectors if before else np.zeros((0, encoder.dimensions), np.float32)
-    names = {name.text for name in named_by(turn)}
-    wanted = {name if is_too_long(name) else normalise(name) for name in names}
+    named: list[Named] = []
+    for number, name in enumerate(named_by(turn), 1):
+        named.append(taken_apart(name))
+        if number % NAMES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    wanted, kept = {one.text for one in named}, _Kept()
     if before is not None:
         wanted |= {phrase.text for phrase in before.phrases}
-    kept = _Kept()
-    for number, phrase in enumerate(_named(turn, before), 1):
+    for number, phrase in enumerate(_all_phrases(named, before), 1):
         if not kept.take(phrase):
             break
         if number % PHRASES_AT_ONCE == 0:  # thousands, where a list of long names has parts
             await asyncio.sleep(0)
-    phrases = kept.phrases
+    phrases, unsaid = kept.phrases, {one.phrase.text for one in named if not one.has_sound}
     left_out = turn.left_out + len(wanted - {"", *(phrase.text for phrase in phrases)})
     vector = await encoder.encode(turn, past)
     matrix = await encoder.embed_phrases(phrases)
@@ -262,14 +222,14 @@ async def extend(
         encoder.model,
         left_out=left_out,
         latest_ms=latest_ms,
-        unpronounceable=sum(not (is_too_long(name) or has_sound(name)) for name in names),
+        unpronounceable=len(unsaid),
     )
 
 
-def _named(turn: TurnText, before: ContextEmbedding | None) -> Iterator[Phrase]:
+def _all_phrases(named: Sequence[Named], before: ContextEmbedding | None) -> Iterator[Phrase]:
     """What the turn names, then what the context before it holds."""
     seen: set[str] = set()
-    for phrase in phrases_of(turn):
+    for phrase in phrases_in(named):
         seen.add(phrase.text)
         yield phrase
     for phrase in () if before is None else before.phrases:
@@ -333,8 +293,8 @@ async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbeddi
 def to_turn_text(payloads: list[Payload]) -> TurnText:
     """Sort decrypted payloads by what they are; the first utterance counts.
 
-    A turn may speak more than once: its replies are one text, in the order of `payloads`. Captions
-    stand in for them where there are none.
+    A turn may speak more than once: its replies are one text, in the order of `payloads`, the last
+    that TEXT_BYTES_MAX has room for. Captions stand in for them where there are none.
 
     Names past CONTEXT_PHRASES_MAX are left out here already: working on thousands of them would
     hold up the event loop. A name that comes again takes no place.
@@ -353,17 +313,31 @@ def to_turn_text(payloads: list[Payload]) -> TurnText:
         else:
             texts.setdefault(payload.ref.kind, []).extend(payload.texts)
     screen = dict.fromkeys(texts.get(PayloadKind.SCREEN, []))
+    said = list(dict.fromkeys(texts.get(PayloadKind.REPLY, captions)))
+    asked, heard = _last_that_fit(said), texts.get(PayloadKind.UTTERANCE, [])[:1]
+    names_cut = sum(max(0, len(names) - CONTEXT_PHRASES_MAX) for names in (named, screen))
     return TurnText(
-        utterance=next(iter(texts.get(PayloadKind.UTTERANCE, [])), ""),
-        reply=" ".join(dict.fromkeys(texts.get(PayloadKind.REPLY, captions))),
+        utterance=" ".join(_last_that_fit(heard)),
+        reply=" ".join(asked),
         entities=tuple(
             Entity(kind, text, known_as)
             for (kind, text), known_as in islice(named.items(), CONTEXT_PHRASES_MAX)
         ),
         screen=tuple(islice(screen, CONTEXT_PHRASES_MAX)),
-        slot=next(iter(texts.get(PayloadKind.SLOT, [])), ""),
-        left_out=sum(max(0, len(names) - CONTEXT_PHRASES_MAX) for names in (named, screen)),
+        slot=next(iter(texts.get(PayloadKind.SLOT, [])), "")[:KIND_CHARS_MAX],
+        left_out=len(said) - len(asked) + names_cut,
     )
+
+
+def _last_that_fit(texts: Sequence[str]) -> list[str]:
+    """The last of them that TEXT_BYTES_MAX has room for, in their order."""
+    kept, left_bytes = list[str](), TEXT_BYTES_MAX
+    for text in reversed(texts):
+        left_bytes -= len(text.encode("utf-8", "replace")) + len(kept and " ")
+        if left_bytes < 0:
+            break
+        kept.append(text)
+    return kept[::-1]
 
 
 async def _context_before(

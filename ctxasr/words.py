@@ -122,7 +122,12 @@ def has_sound(text: str) -> bool:
     """Whether English can say any of it: a letter of this alphabet, with or without marks, a digit
     or a sign that is said.
     """
-    return any(c.isascii() and c.isalnum() for c in fold(normalise(text)))
+    return any(is_said(word.text) for word in words_in(text))
+
+
+def is_said(word: str) -> bool:
+    """The same of one word, as texts are compared."""
+    return any(c.isascii() and c.isalnum() for c in fold(word))
 
 
 def _words(text: str) -> Iterator[Word]:
@@ -209,10 +214,7 @@ def _composed(text: str) -> tuple[str, list[tuple[int, int]] | None]:
     places: list[tuple[int, int]] = []
     text = _CATALAN.sub("\u00ad", text.translate(_PUT_RIGHT))
     for cluster, start, end in _clusters(text):
-        form = cluster
-        if not _is_vulgar(cluster):
-            form = unicodedata.normalize("NFKC", cluster).translate(_PUT_RIGHT)
-        for char in _based(form):
+        for char in _form_of_one(cluster) if len(cluster) == 1 else _form(cluster):
             out.append(char)
             places.append((start, end))
     return "".join(out), places
@@ -224,7 +226,7 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
     for i, char in enumerate(text):
         if not char.isascii() and _is_unseen(char):
             continue
-        if cluster and (char.isascii() or not _belongs(cluster, char)):
+        if cluster and not (_joins(char) and _belongs(cluster, char)):
             yield cluster, start, end
             cluster = ""
         if not cluster:
@@ -232,6 +234,17 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
         cluster, end = cluster + char, i + 1
     if cluster:
         yield cluster, start, end
+
+
+@lru_cache(CACHE_CHARS_MAX)
+def _joins(char: str) -> bool:
+    """Whether a character may belong to the one before it: a mark, or what composes with it.
+
+    Of starters only the vowels and finals of Hangul compose with what stands before them.
+    """
+    first = unicodedata.normalize("NFKC", char)[0]
+    hangul = "\u1161" <= first <= "\u1175" or "\u11a8" <= first <= "\u11c2"
+    return hangul or unicodedata.category(char)[0] == "M" or unicodedata.combining(first) != 0
 
 
 def _belongs(cluster: str, char: str) -> bool:
@@ -251,6 +264,18 @@ def _is_unseen(char: str) -> bool:
 
 def _is_vulgar(char: str) -> bool:
     return len(char) == 1 and _FRACTION in unicodedata.normalize("NFKC", char) and char != _FRACTION
+
+
+def _form(cluster: str) -> str:
+    """A cluster's compatibility form; a vulgar fraction stays the one sign that it is."""
+    form = cluster
+    if not _is_vulgar(cluster):
+        form = unicodedata.normalize("NFKC", cluster).translate(_PUT_RIGHT)
+    return _based(form)
+
+
+_form_of_one = lru_cache(CACHE_CHARS_MAX)(_form)
+"""Single characters alone are remembered: longer ones are without end."""
 
 
 def _based(form: str) -> str:

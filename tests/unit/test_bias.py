@@ -89,6 +89,11 @@ def test_names_are_whole_however_they_are_written(reply: str, names: list[str]) 
     assert list(names_in(reply)) == names
 
 
+def test_a_name_of_thousands_of_words_is_one_name() -> None:
+    assert list(names_in("I " * 3 + "B " * 8_000)) == [("B " * 8_000).strip()]
+    assert list(names_in("I " * 8_000)) == []
+
+
 def test_question_words_are_no_names() -> None:
     assert list(names_in("Do you mean it? Should I? Which one? OK")) == []
 

@@ -13,13 +13,12 @@ import pytest
 from conftest import START_MS, TTL_S, Encoder, World, recognize, record, run, turn
 from safetensors.numpy import load, save
 
+from ctxasr.bias import Named, taken_apart
 from ctxasr.context import (
     CONTEXT_PHRASES_MAX,
     CONTEXT_TEXT_BYTES_MAX,
     HALF_MAX,
-    PAYLOADS_AT_ONCE,
-    TRIGGER_BYTES_MAX,
-    TRIGGER_PAYLOADS_MAX,
+    NAMES_AT_ONCE,
     TURNS_KEPT,
     ContextEmbedding,
     compute,
@@ -30,6 +29,7 @@ from ctxasr.context import (
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import (
     KIND_CHARS_MAX,
+    TEXT_BYTES_MAX,
     Entity,
     Outcome,
     Payload,
@@ -40,6 +40,7 @@ from ctxasr.events import (
     TurnText,
 )
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
+from ctxasr.payloads import PAYLOADS_AT_ONCE, TRIGGER_BYTES_MAX, TRIGGER_PAYLOADS_MAX
 from ctxasr.pipeline import context_ref
 from ctxasr.ports import Clock, Matrix, Vector
 from ctxasr.store.memory import MemoryVault
@@ -308,6 +309,56 @@ def test_others_get_their_turn_while_thousands_of_phrases_are_looked_at() -> Non
     run(main())
 
 
+def test_others_get_their_turn_while_long_names_are_taken_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three hundred of two hundred accented characters each took half a second in one go."""
+    names = tuple(Entity("contact", f"{n:03}" + "é" * 197) for n in range(300))
+    apart: list[str] = []
+
+    def counted(name: Phrase) -> Named:
+        apart.append(name.text)
+        return taken_apart(name)
+
+    monkeypatch.setattr("ctxasr.context.taken_apart", counted)
+    work, most, done = extend(TurnText("", "", names), None, World().encoder), 0, False
+    while not done:
+        before = len(apart)
+        try:
+            work.send(None)
+        except StopIteration:
+            done = True
+        most = max(most, len(apart) - before)
+    assert apart == [name.text for name in names], "each once"
+    assert most == NAMES_AT_ONCE
+
+
+def replies(*texts: str) -> list[Payload]:
+    key = TurnKey("c", "i")
+    refs = [PayloadRef(PayloadKind.REPLY, str(number)) for number in range(len(texts))]
+    return [Payload(key, ref, (text,), TTL_S) for ref, text in zip(refs, texts, strict=True)]
+
+
+def test_the_replies_of_a_turn_have_room_for_one_of_the_longest() -> None:
+    """A turn may have dozens of them: looking for names in a megabyte took minutes."""
+    half = TEXT_BYTES_MAX // 2
+    first, last = "é" * (half // 2), "n" * (half - 1)
+    both = to_turn_text(replies(first, last))
+    assert both.reply == f"{first} {last}"
+    assert len(both.reply.encode()) == TEXT_BYTES_MAX
+    assert both.left_out == 0
+    over = to_turn_text(replies("Meg?", first, last))
+    assert (over.reply, over.left_out) == (both.reply, 1), "the last ones are answered"
+    longer = to_turn_text(replies(first, last + "n", last + "n"))
+    assert (longer.reply, longer.left_out) == (last + "n", 1), "what comes again is no other"
+    of_a_newer_version = replies("n" * (TEXT_BYTES_MAX + 1))
+    assert to_turn_text(of_a_newer_version).reply == ""
+    said = Payload(TurnKey("c", "i"), PayloadRef(PayloadKind.UTTERANCE, "1"), ("n" * 400_000,), 1)
+    assert to_turn_text([said]).utterance == ""
+    slot = Payload(TurnKey("c", "i"), PayloadRef(PayloadKind.SLOT, "1"), ("s" * 400_000,), 1)
+    assert to_turn_text([slot]).slot == "s" * KIND_CHARS_MAX
+
+
 def test_a_kind_from_an_older_version_is_cut() -> None:
     """Rows outlive deployments: what is refused today may lie in the table."""
     place, key = PayloadRef(PayloadKind.ENTITIES, "1"), TurnKey("c", "i")
@@ -374,7 +425,6 @@ async def test_names_that_would_hold_up_the_event_loop_are_counted_and_not_taken
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three hundred of them, of as many characters as a name may have, took ten seconds."""
-    monkeypatch.setattr("ctxasr.context.normalise", {"Meg": "meg"}.__getitem__)
     short = {text: words_in(text) for text in ("", "Meg")}  # the turn's reply is empty
     monkeypatch.setattr("ctxasr.bias.words_in", short.__getitem__)
     long = ["\ufdfa" * (PHRASE_CHARS_MAX - 3) + f"{number:03}" for number in range(300)]

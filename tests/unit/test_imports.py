@@ -31,6 +31,7 @@ ROOMS = {
     "record": 2,
     "followups": 2,
     "trigger": 2,
+    "payloads": 2,
     "context": 2,
     "bias": 2,
     "hints": 2,

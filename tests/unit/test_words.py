@@ -50,6 +50,18 @@ def test_nothing_that_belongs_to_a_word_cuts_it(pairs: list[tuple[str, str]], la
     assert len(words_in(text)) == 1
 
 
+def test_what_composes_is_read_as_one_character() -> None:
+    pairs = [
+        (unicodedata.normalize("NFD", whole), whole)
+        for whole in map(chr, range(0xC0, 0x20000))
+        if unicodedata.normalize("NFC", whole) == whole != unicodedata.normalize("NFD", whole)
+    ]
+    pairs += [("\uff76\uff9e", "\u30ac"), ("\uffa1\uffc2", "\uac00"), ("\u3131\u314f", "\uac00")]
+    assert len(pairs) > 12_000
+    apart = [(parts, whole) for parts, whole in pairs if normalise(parts) != normalise(whole)]
+    assert apart == []
+
+
 @given(TEXTS, UNSEEN, st.integers(0, 20))
 def test_what_cannot_be_seen_changes_no_word(text: str, unseen: str, place: int) -> None:
     within = text[:place] + unseen + text[place:]
