@@ -21,12 +21,13 @@ from h2.events import (
     StreamEnded,
     StreamReset,
 )
-from h2.exceptions import ProtocolError
-from hyperframe.frame import GoAwayFrame
+from h2.exceptions import FrameTooLargeError, ProtocolError
+from hyperframe.frame import GoAwayFrame, SettingsFrame
 from test_door import PCM, SECOND, Door, ask_back, body_of
 from test_door_server import Running, logged, running
 
 from ctxasr.gateway.http import limits
+from ctxasr.gateway.http.frames import PREFACE, Frames
 from ctxasr.gateway.http.guard import CHANNEL_PATH
 from ctxasr.gateway.http.problems import Problem
 
@@ -279,16 +280,54 @@ async def test_who_says_goodbye_still_gets_the_answers() -> None:
         assert client.goaway == ErrorCodes.NO_ERROR
 
 
-async def test_what_is_no_http2_ends_the_connection() -> None:
+NO_FRAMES = {
+    "HTTP/1.1": b"GET / HTT",
+    "zeros": bytes(9),
+    "a frame that is too long": (limits.FRAME_BYTES_MAX + 1).to_bytes(3) + bytes(6),
+    "the same behind others": (b"\0\0\0\4" + bytes(5)) * 3 + b"\xff\xff\xff\6" + bytes(5),
+}
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 1_000])
+@pytest.mark.parametrize("sent", NO_FRAMES.values(), ids=NO_FRAMES.keys())
+async def test_what_is_no_http2_ends_the_connection(
+    sent: bytes, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once: a frame that is too long is not waited for."""
+    monkeypatch.setattr(limits, "HEADERS_S_MAX", 60.0)
     async with running(Door(World())) as it:
-        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        for sent in (preface + b"GET / HTTP/1.1\r\n\r\n", preface + bytes(9) + bytes(40)):
-            reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            for at in range(0, len(preface), 7):  # in pieces
-                writer.write(sent[at : at + 7] if at + 7 < len(preface) else sent[at:])
-                await writer.drain()
-            assert await asyncio.wait_for(reader.read(), 30), "a GOAWAY, then the end"
-            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        for at in range(0, len(PREFACE + sent), piece_bytes):
+            writer.write((PREFACE + sent)[at : at + piece_bytes])
+            await writer.drain()
+        answer = await asyncio.wait_for(reader.read(), 30)
+        assert answer[-17:][3] == GoAwayFrame.type, "a GOAWAY, then the end"
+        writer.close()
+
+
+async def test_frames_and_heads_are_taken_up_to_their_limits() -> None:
+    def frame(kind: int, length: int, flags: int = 0) -> bytes:
+        return length.to_bytes(3) + bytes((kind, flags)) + (1).to_bytes(4)
+
+    longest = limits.FRAME_BYTES_MAX
+    parts = limits.HEADER_BYTES_MAX - 100
+    for begins, refused in {
+        (frame(0, longest),): False,
+        (frame(0, longest + 1),): True,
+        (frame(1, 100) + bytes(100), frame(9, parts)): False,
+        (frame(1, 100) + bytes(100), frame(9, parts + 1)): True,
+        (frame(1, 100) + bytes(100), *[frame(9, 10) + bytes(10)] * 3, frame(9, parts - 29)): True,
+    }.items():
+        frames = Frames(H2Configuration(client_side=False))
+        frames.initiate_connection()
+        frames.receive_data(PREFACE + SettingsFrame().serialize())
+        for begin in begins[:-1]:
+            frames.receive_data(begin)
+        if not refused:
+            frames.receive_data(begins[-1])
+            continue
+        with pytest.raises(FrameTooLargeError):
+            frames.receive_data(begins[-1])
 
 
 async def test_a_client_that_does_not_take_its_answer_is_cut_off(

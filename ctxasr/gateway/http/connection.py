@@ -14,12 +14,12 @@ from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from ctxasr.gateway.http import limits
+from ctxasr.gateway.http.frames import PREFACE
 from ctxasr.gateway.http.http1 import Http1
 from ctxasr.gateway.http.http2 import Http2
 from ctxasr.gateway.http.places import Place, Places
 
 ALPN: Final = ("h2", "http/1.1")
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):

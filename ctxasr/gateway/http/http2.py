@@ -15,7 +15,6 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -28,13 +27,13 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import Frame, GoAwayFrame
 from starlette.types import Message
 from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from ctxasr.gateway.http import limits
+from ctxasr.gateway.http.frames import Frames
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.places import Place
 from ctxasr.gateway.http.transports import wait_for_all
@@ -45,16 +44,6 @@ _OF_HTTP1: Final = frozenset(
 """Headers that HTTP/2 does not have."""
 
 _NO_BODY: Final = frozenset({204, 304})
-
-
-class _Frames(H2Connection):
-    """A client that opens no more streams (GOAWAY) still gets its answers (RFC 9113, 6.8).
-
-    h2 itself takes the connection for closed then, and would break them off.
-    """
-
-    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
-        return [], [ConnectionTerminated()]
 
 
 class Http2(asyncio.Protocol):
@@ -70,7 +59,7 @@ class Http2(asyncio.Protocol):
     ) -> None:
         self.place, self.config, self.state = place, config, server_state
         self.app_state, self.loop = app_state, loop
-        self.h2 = _Frames(H2Configuration(client_side=False, header_encoding=None))
+        self.h2 = Frames(H2Configuration(client_side=False, header_encoding=None))
         self.h2.local_settings = Settings(
             client=False,
             initial_values={

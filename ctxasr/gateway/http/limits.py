@@ -86,6 +86,9 @@ STREAM_WINDOW_BYTES_MAX: Final = 65_535
 CONNECTION_WINDOW_BYTES_MAX: Final = 262_144
 """What an HTTP/2 client may send of one body, and of all of one connection, before it is read."""
 
+FRAME_BYTES_MAX: Final = 16_384
+"""One HTTP/2 frame: as long as any client may send it unless it is allowed more."""
+
 HEADER_TABLE_BYTES_MAX: Final = 4_096
 """Headers that an HTTP/2 connection remembers of its answers, whatever more its client allows."""
 
