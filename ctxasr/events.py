@@ -68,7 +68,7 @@ __all__ = [
     "InitiatorPayload", "Mark", "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef",
     "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
     "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
-    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "read_envelope",
+    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "marked_token", "read_envelope",
     "short_hash", "speech_of", "to_count", "to_event", "token_of",
 ]  # fmt: skip
 
@@ -230,8 +230,7 @@ def to_event(record: Record, payload_ttl_s: int) -> Event:
         expires_at_s = record.received_at // 1000 + payload_ttl_s
         payload = Payload(turn, ref, content.texts, expires_at_s, content.label, content.ids)
     initiator = body.link if isinstance(body, _LINKED) else None
-    spoken = speech_of(body.token) if isinstance(body, _SPEECH) else ""
-    echoed = (initiator or "") if isinstance(body, Recognize) else spoken
+    echoed = marked_token(body)
     mark = Mark(header.full_name, record.received_at, content.number, echoed)
     return Event(EventKey(turn, header.message_id), record.device, mark, payload, initiator)
 
@@ -265,6 +264,13 @@ def _content(body: Body, announced: int) -> _Content:
     return _Content()
 
 
+def marked_token(body: Body) -> str:
+    """The token in a message's mark: what a Recognize echoes, or what stands for a speech's."""
+    if isinstance(body, Recognize):
+        return body.link or ""
+    return speech_of(body.token) if isinstance(body, _SPEECH) else ""
+
+
 def speech_of(token: str | None) -> str:
     """Stands for a speech's token in the marks of its events; empty without one."""
     if not token:
@@ -275,7 +281,7 @@ def speech_of(token: str | None) -> str:
 
 def short_hash(text: str) -> str:
     """16 hex digits that stand for an identifier of any length."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _joined(kinds: Iterable[str]) -> str:

@@ -10,14 +10,17 @@ same name:
     answer-...                                                    Recognize r2 (T), Reply, ...
 
 Every event is first recorded under the id that it has. The item that this write returns shows the
-FOLLOW_UP marks; what came at or after one belongs to that turn and is recorded there as well, and
-its text is moved. A recorder that writes the FOLLOW_UP mark sees what was there before it. So it
-does not matter in which order they come, and turns with ids of their own cost nothing.
-`TurnStatus.mark` and `own_refs` do not see what belongs to a later turn.
+FOLLOW_UP marks; what came after one belongs to that turn and is recorded there as well, and its
+text is moved. What a client reports of a speech belongs to the turn of its Speak, by its token. A
+recorder that writes the FOLLOW_UP mark sees what was there before it. So it does not matter in
+which order they come, and turns with ids of their own cost nothing. `TurnStatus.mark` and
+`own_refs` do not see what belongs to a later turn.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from math import inf
 from typing import Final
@@ -41,6 +44,7 @@ from ctxasr.events import (
 )
 from ctxasr.ports import Clock, EventStore, PayloadVault
 from ctxasr.record import record
+from ctxasr.status import spoken_ms, turn_ms
 
 _COMPLETED: Final = RequestProcessingCompleted.full_name
 _OPENS: Final = (Recognize.full_name, ExpectSpeech.full_name)
@@ -63,6 +67,33 @@ def asked_by(status: ConsistentStatus, token: str) -> TurnKey:
             return before
         before = TurnKey(status.turn.customer, interaction)
     return before
+
+
+def answers_among(marks: Mapping[str, Mark], known: Set[str]) -> list[tuple[str, Mark]]:
+    """The Recognizes under one id that begin turns of their own, oldest first.
+
+    `marks` by event id; `known` are the Recognizes whose token was handed out under this id.
+    """
+    spoken = sorted(
+        (mark.at_ms, one) for one, mark in marks.items() if mark.name == Recognize.full_name
+    )
+    asked_ms = sorted(m.at_ms for m in marks.values() if m.name == ExpectSpeech.full_name)
+    ended_ms = [m.at_ms for m in marks.values() if m.name == _COMPLETED]
+    over_ms = sorted(asked_ms + ended_ms)
+    found, began_ms, tokens = [], -inf, set[str]()
+    for at_ms, one in spoken:
+        mark, begun = marks[one], one in known
+        if not begun and tokens and (not mark.token or mark.token not in tokens):
+            # Not the first of its turn. With a token of its own it answers some other turn;
+            # without one, the turn under way, if that has asked.
+            instants = over_ms if mark.token else asked_ms
+            first = bisect_left(instants, began_ms)
+            begun = first < len(instants) and instants[first] <= at_ms
+        if begun:
+            found.append((one, mark))
+            began_ms = at_ms
+        tokens.add(mark.token)
+    return found
 
 
 def own_refs(status: ConsistentStatus) -> frozenset[PayloadRef]:
@@ -127,7 +158,7 @@ async def placed(
     if event.mark.name in _OPENS:
         for recognize, mark in await _answers(event, status, store):
             status = await _begin(event, recognize, mark, status, store, vault, clock, expires_at_s)
-    turn = _turn_of(status, event.key.event, event.mark)
+    turn = _Turns(status).of(event.key.event, event.mark)
     if turn == status.turn:
         return event, status
     moved = await _record(event, turn, store, vault, clock, expires_at_s)
@@ -142,30 +173,15 @@ async def placed(
 async def _answers(
     event: Event, status: ConsistentStatus, store: EventStore
 ) -> list[tuple[str, Mark]]:
-    """The Recognizes of the item that answer a question asked under the same id, oldest first."""
-    spoken = sorted(
-        (mark.at_ms, one) for one, mark in status.marks.items() if mark.name == Recognize.full_name
-    )
-    asked_ms = [m.at_ms for m in status.marks.values() if m.name == ExpectSpeech.full_name]
-    ended_ms = [m.at_ms for m in status.marks.values() if m.name == _COMPLETED]
-    if not spoken or (len(spoken) == 1 and not asked_ms):
-        return []  # every turn with an id of its own
-    found, began_ms, tokens = [], -inf, set[str]()
-    for at_ms, one in spoken:
-        mark = status.marks[one]
-        begun = answer_turn(status.turn, one).interaction in status.marks
-        if not begun:
-            begun = await _answers_here(event, one, mark, status, store, bool(asked_ms))
-        if not begun and tokens and mark.token not in tokens - {""}:
-            # Not the first of its turn. With a token of its own it answers some other turn;
-            # without one, the turn under way, if that has asked.
-            over_ms = asked_ms + ended_ms if mark.token else asked_ms
-            begun = any(began_ms <= over <= at_ms for over in over_ms)
-        if begun:
-            found.append((one, mark))
-            began_ms = at_ms
-        tokens.add(mark.token)
-    return found
+    """The Recognizes of the item that begin turns of their own, oldest first."""
+    asked = any(mark.name == ExpectSpeech.full_name for mark in status.marks.values())
+    known = set[str]()
+    for one, mark in status.marks.items():
+        if mark.name == Recognize.full_name:
+            begun = answer_turn(status.turn, one).interaction in status.marks
+            if begun or await _answers_here(event, one, mark, status, store, asked):
+                known.add(one)
+    return answers_among(status.marks, known)
 
 
 async def _answers_here(
@@ -211,10 +227,11 @@ async def _begin(
     status = await store.record(begins, expires_at_s)
     opening = Event(EventKey(turn, recognize), event.device, mark._replace(token=token), None, None)
     await store.record(opening, expires_at_s)
+    turns = _Turns(status)
     for other, later in sorted(status.marks.items()):
         if later.name in (FOLLOW_UP, Recognize.full_name) or other == event.key.event:
             continue
-        if _turn_of(status, other, later) == turn:
+        if turns.of(other, later) == turn:
             payload = await _payload(status, other, vault)
             late = Event(EventKey(status.turn, other), event.device, later, payload, None)
             await _record(late, turn, store, vault, clock, expires_at_s)
@@ -232,14 +249,25 @@ def _follow_ups(status: ConsistentStatus) -> list[tuple[str, Mark]]:
     return sorted(found, key=lambda pair: (pair[1].at_ms, pair[0]))
 
 
-def _turn_of(status: ConsistentStatus, event: str, mark: Mark) -> TurnKey:
-    """The turn under this id that an event belongs to: the one it begins, or that under way."""
-    own = answer_turn(status.turn, event)
-    if own.interaction in status.marks:
-        return own
-    at_ms = status.marks.get(event, mark).at_ms
-    begun = [one for one, pointer in _follow_ups(status) if pointer.at_ms < at_ms]
-    return TurnKey(status.turn.customer, begun[-1]) if begun else status.turn
+class _Turns:
+    """Which of the turns under one id an event belongs to."""
+
+    def __init__(self, status: ConsistentStatus) -> None:
+        self._status, begun = status, _follow_ups(status)
+        self._names = [status.turn.interaction, *(one for one, _ in begun)]
+        self._begun_ms = [pointer.at_ms for _, pointer in begun]
+        self._spoken = spoken_ms(status.marks.values()) if begun else {}
+
+    def of(self, event: str, mark: Mark) -> TurnKey:
+        """The one that the event begins, or that under way."""
+        turn, marks = self._status.turn, self._status.marks
+        if not self._begun_ms:
+            return turn
+        own = answer_turn(turn, event)
+        if own.interaction in marks:
+            return own
+        before = bisect_left(self._begun_ms, turn_ms(marks.get(event, mark), self._spoken))
+        return TurnKey(turn.customer, self._names[before])
 
 
 async def _record(

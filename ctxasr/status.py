@@ -5,14 +5,21 @@ What an envelope makes of them is in `ctxasr.events`, where these names can be h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from ctxasr.envelopes import COUNT_MAX
+from ctxasr.envelopes import COUNT_MAX, Speak, SpeechFinished, SpeechInterrupted, SpeechStarted
 
 FOLLOW_UP: Final = "Turn.FollowUp"
 """Name of a mark, ours: a later turn began under this turn's id (see `ctxasr.followups`)."""
+
+
+_REPORTS: Final = frozenset(
+    body.full_name for body in (SpeechStarted, SpeechFinished, SpeechInterrupted)
+)
+"""What a client tells of a speech, perhaps after the customer has spoken again."""
 
 
 class PayloadKind(StrEnum):
@@ -138,8 +145,32 @@ class TurnStatus(NamedTuple):
 
     def own_marks(self) -> list[Mark]:
         """Those that are of no later turn under the same id."""
-        followed = min((m.at_ms for m in self.marks.values() if m.name == FOLLOW_UP), default=None)
-        return [m for m in self.marks.values() if followed is None or m.at_ms <= followed]
+        marks = self.marks.values()
+        followed = min((m.at_ms for m in marks if m.name == FOLLOW_UP), default=None)
+        if followed is None:
+            return list(marks)
+        spoken = spoken_ms(marks)
+        return [m for m in marks if turn_ms(m, spoken) <= followed]
+
+
+def spoken_ms(marks: Iterable[Mark]) -> Mapping[str, list[int]]:
+    """When each speech was directed, by its token, in the order of time."""
+    found: dict[str, list[int]] = {}
+    for mark in marks:
+        if mark.name == Speak.full_name and mark.token:
+            found.setdefault(mark.token, []).append(mark.at_ms)
+    return {token: sorted(instants) for token, instants in found.items()}
+
+
+def turn_ms(mark: Mark, spoken: Mapping[str, list[int]]) -> int:
+    """The instant that tells which of the turns under one id an event belongs to.
+
+    Its own, but of a report that of the speech it is about: `spoken_ms` of all marks under the id.
+    """
+    instants = spoken.get(mark.token) if mark.name in _REPORTS else None
+    if not instants:
+        return mark.at_ms
+    return instants[max(0, bisect_right(instants, mark.at_ms) - 1)]
 
 
 class ConsistentStatus(TurnStatus):

@@ -11,6 +11,7 @@ refuses a log.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -25,16 +26,20 @@ from ctxasr.events import (
     Envelope,
     ExpectSpeech,
     Initiator,
+    Mark,
     Message,
     Recognize,
     Record,
     Speak,
     belongs_to_no_turn,
+    marked_token,
     read_envelope,
 )
+from ctxasr.followups import answers_among
 from ctxasr.scenario.assist_log import is_assist, is_used, read_assist
 from ctxasr.scenario.log_text import documents_in
 from ctxasr.scenario.values import TURNS_MAX
+from ctxasr.status import spoken_ms, turn_ms
 
 LINES_NAMED_MAX: Final = 5
 """Lines that a note names of those that it counts."""
@@ -61,10 +66,14 @@ class Logged:
 
 @dataclass(slots=True)
 class LoggedTurn:
-    """All messages of one dialogRequestId, by their time."""
+    """All messages of one dialogRequestId, by their time.
+
+    A turn that `follows` came under the id of the turn that it answers.
+    """
 
     interaction: str
     messages: list[Logged] = field(default_factory=list)
+    follows: bool = False
 
     def first(self, full_name: str) -> Logged | None:
         named = (one for one in self.messages if one.message.header.full_name == full_name)
@@ -232,7 +241,33 @@ def _turns(logged: list[Logged], file: str) -> tuple[list[LoggedTurn], list[int]
             raise ScenarioError(message, file=file, line=one.line)
     if not turns:
         raise ScenarioError("the log holds no messages of a turn", file=file)
-    return sorted(turns.values(), key=_began), sorted(left_out)
+    apart = [one for turn in turns.values() for one in _apart(turn)]
+    if len(apart) > TURNS_MAX:
+        raise ScenarioError(f"more than TURNS_MAX ({TURNS_MAX}) turns; cut the log", file=file)
+    return sorted(apart, key=_began), sorted(left_out)
+
+
+def _apart(turn: LoggedTurn) -> list[LoggedTurn]:
+    """The turn, and those that answer it under its own id, as `followups` tells them apart."""
+    marks, tokens = dict[str, Mark](), set[str]()
+    for one in turn.messages:
+        header, body = one.message.header, one.message.payload
+        mark = Mark(header.full_name, one.at_ms, None, marked_token(body))
+        marks.setdefault(header.message_id, mark)
+        if isinstance(body, ExpectSpeech) and body.link:
+            tokens.add(body.link)
+    known = {one for one, mark in marks.items() if mark.token in tokens}
+    begun = answers_among(marks, known)
+    if not begun:
+        return [turn]
+    parts = [LoggedTurn(turn.interaction, follows=number > 0) for number in range(len(begun) + 1)]
+    places = {one: number for number, (one, _) in enumerate(begun, 1)}
+    begun_ms, spoken = [mark.at_ms for _, mark in begun], spoken_ms(marks.values())
+    for one in turn.messages:
+        event = one.message.header.message_id
+        before = bisect_left(begun_ms, turn_ms(marks[event], spoken))
+        parts[places.get(event, before)].messages.append(one)
+    return [part for part in parts if part.messages]
 
 
 def _began(turn: LoggedTurn) -> int:
@@ -251,6 +286,9 @@ def _notes(turns: list[LoggedTurn]) -> list[str]:
     """What a scenario cannot say of these turns."""
     notes = []
     for number, (turn, following) in enumerate(pairwise(turns), 1):
+        if following.follows:
+            told = f"turn {number + 1} has the dialogRequestId of the turn that it answers"
+            notes.append(f"{told}; a replay gives it one of its own")
         if turn.messages[-1].at_ms > _began(following):
             notes.append(f"messages of turn {number} came after turn {number + 1} had begun")
         asked, answered = turn.first(ExpectSpeech.full_name), following.first(Recognize.full_name)
@@ -258,7 +296,9 @@ def _notes(turns: list[LoggedTurn]) -> list[str]:
             ask, answer = asked.message.payload, answered.message.payload
             assert isinstance(ask, ExpectSpeech), "named so"
             assert isinstance(answer, Recognize), "named so"
-            if ask.link != answer.link:
+            if following.follows and answer.link is None:
+                pass  # its id says what it answers
+            elif ask.link != answer.link:
                 notes.append(f"turn {number + 1} did not answer turn {number}: other initiator")
             elif ask.link is None and _has_begun(answer):
                 # Where the question has no initiator, its answer has none either.

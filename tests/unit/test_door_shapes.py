@@ -66,3 +66,21 @@ async def test_clovas_directives_are_a_dialogue() -> None:
         }
         heard = await client.post("/v20160207/events", files=parts)
         assert '"text": "Meg Bauer"' in heard.text or '"text": "meg bauer"' in heard.text
+
+
+@pytest.mark.parametrize("name", ["Speak", "SpeechStarted", "SpeechFinished", "SpeechInterrupted"])
+@pytest.mark.parametrize("own", [{"token": "\ud83d"}, {"token": "", "source": {"token": "\ude00"}}])
+@pytest.mark.parametrize("interaction", ["turn-1", None])
+async def test_half_a_character_in_a_token_is_no_fault(
+    name: str, own: dict[str, Any], interaction: str | None
+) -> None:
+    """As programs write it that cut texts at a number of UTF-16 units."""
+    header = {
+        "namespace": "SpeechSynthesizer", "name": name, "messageId": "m",
+        "dialogRequestId": interaction,
+    }  # fmt: skip
+    body = {"message": {"event": {"header": header, "payload": own}}}
+    async with Door(World()).client() as client:
+        answer = await client.post("/v1/records", content=json.dumps(body), headers=JSON)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["interaction"] == interaction

@@ -8,12 +8,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from conftest import ANSWER, HEARD, World, completed, record, run, turn
+from conftest import ANSWER, HEARD, START_MS, World, completed, interrupted, record, run, turn
 
 from ctxasr.answer import ContextState
 from ctxasr.events import FOLLOW_UP, Outcome, Record, TurnKey, to_event
 from ctxasr.followups import answer_turn, asked_by, own_refs, repeats_finished
 from ctxasr.pipeline import on_event
+from ctxasr.windows import window_of
 
 FIRST = TurnKey("customer", "turn-1")
 ASKED, SAID_AT_MS = "ask-turn-1", 5_000
@@ -186,6 +187,23 @@ async def test_a_barge_in_under_the_same_id_is_one() -> None:
     assert not any(ref.kind == "reply" for ref in own_refs(status))
     await world.deliver([reply])
     assert (await world.status()).outcome is Outcome.EMBEDDED, "with its own reply"
+
+
+@virtually
+async def test_the_end_of_a_reply_is_of_the_turn_that_spoke_it() -> None:
+    """The customer speaks, then the device tells that it has broken off the question."""
+    world = World()
+    await world.deliver([*turn(reply_ms=60_000).values(), again(ASKED, at_ms=1_000)])
+    answer = answer_turn(FIRST, again(ASKED).message.message.header.message_id)
+    follow = asks_again(1_200)
+    del follow["speak"], follow["started"]  # of a service that sends its words alone
+    await world.deliver([*follow.values()])
+    late = await on_event(interrupted(at_ms=1_300), world.ports)
+    assert late.turn == FIRST
+    assert window_of(late).at_ms - START_MS == 1_300
+    assert window_of(await world.status(answer.interaction)).at_ms - START_MS == 1_200 + 4_000
+    unknown = record("SpeechSynthesizer.SpeechFinished", {"token": "x"}, at_ms=1_400)
+    assert (await on_event(unknown, world.ports)).turn == answer, "by its time"
 
 
 @pytest.mark.parametrize("expects", [False, True])
