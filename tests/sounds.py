@@ -5,6 +5,8 @@ All hold the same second of speech-like sound unless their name says otherwise.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import struct
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ import soundfile
 
 HZ = 16_000
 STREAMED = "no length"
+UNREAD = "bytes behind its sound are not read"
 CUT = "cut off: "
 CUT_HALF = "cut off: 0.50 s of 1.00 s"
 
@@ -100,7 +103,26 @@ TIME_S = np.arange(HZ) / HZ
 FLOATS = voice().astype(np.float32)
 TOO_LOUD = np.clip(5 * voice().astype(np.int32), -32_768, 32_767).astype(np.int16)
 HALF = len(PCM) // 2
-AIFF, CAF, AU, OGG = (made(form) for form in ("AIFF", "CAF", "AU", "OGG"))
+AIFF, CAF, AU, OGG, MP3 = (made(form) for form in ("AIFF", "CAF", "AU", "OGG", "MP3"))
+
+
+def aiff(claimed: int) -> bytes:
+    at = AIFF.index(b"SSND") + 4
+    return AIFF[:at] + struct.pack(">I", claimed) + AIFF[at + 4 :]
+
+
+def caf(claimed: int) -> bytes:
+    at = CAF.index(b"data") + 4
+    return CAF[:at] + struct.pack(">q", claimed) + CAF[at + 8 :]
+
+
+def adts(frames: int, size: int = 100) -> bytes:
+    """AAC frames of `size` bytes, silent ones."""
+    head = bytes(
+        [0xFF, 0xF1, 0x60, 0x40 | size >> 11, size >> 3 & 0xFF, (size & 7) << 5 | 31, 0xFC]
+    )
+    return frames * (head + bytes(size - 7))
+
 
 GOOD: dict[str, Sound] = {
     "plain": Sound(wav(chunk(b"fmt ", FMT), chunk(b"data", PCM)), exact=True),
@@ -135,8 +157,19 @@ GOOD: dict[str, Sound] = {
             chunk(b"data", swapped(PCM), order=">"), form=b"RIFX", order=">",
         ), exact=True,
     ),
-    "two in one": Sound(2 * wav(chunk(b"fmt ", FMT), chunk(b"data", PCM)), ("another WAV",),
+    "two in one": Sound(2 * wav(chunk(b"fmt ", FMT), chunk(b"data", PCM)), (UNREAD,),
         exact=True),
+    "two chunks of sound": Sound(
+        wav(chunk(b"fmt ", FMT), chunk(b"data", PCM), chunk(b"data", PCM)), (UNREAD,), exact=True),
+    "the length of its first piece": Sound(
+        wav(chunk(b"fmt ", FMT), chunk(b"data", 2 * PCM, len(PCM)), claimed=36 + len(PCM)),
+        (UNREAD,), exact=True),
+    "length 0, and all there": Sound(
+        wav(chunk(b"fmt ", FMT), chunk(b"data", PCM, 0)), (STREAMED,), exact=True),
+    "a tag and zeros behind it": Sound(
+        wav(chunk(b"fmt ", FMT), chunk(b"data", PCM)) + bytes(9_000) + b"TAG" + bytes(125),
+        exact=True),
+    "two Ogg in one": Sound(2 * OGG, ("another stream",)),
     "RF64": Sound(rf64(len(PCM)), exact=True),
     "RF64 pipe": Sound(rf64(2**64 - 1), (STREAMED,), exact=True),
     "BW64 pipe": Sound(rf64(0, b"BW64"), (STREAMED,), exact=True),
@@ -165,6 +198,13 @@ GOOD: dict[str, Sound] = {
     "AIFF": Sound(AIFF, exact=True),
     "CAF": Sound(CAF, exact=True),
     "AU": Sound(AU, exact=True),
+    "AU pipe, length 0": Sound(AU[:8] + bytes(4) + AU[12:], (STREAMED,), exact=True),
+    "AU, the length of its first piece": Sound(AU + PCM, (UNREAD,), exact=True),
+    "AIFF from sox's pipe": Sound(aiff(0x7F00_0008), (STREAMED,), exact=True),
+    "AIFF pipe": Sound(aiff(0xFFFF_FFFF), (STREAMED,), exact=True),
+    "AIFF, the length of its first piece": Sound(AIFF + swapped(PCM), (UNREAD,), exact=True),
+    "CAF pipe": Sound(caf(-1), (STREAMED,), exact=True),
+    "CAF pipe, length 0": Sound(caf(0), (STREAMED,), exact=True),
     "AU pipe": Sound(AU[:8] + b"\xff" * 4 + AU[12:], (STREAMED,), exact=True),
 }  # fmt: skip
 
@@ -189,10 +229,18 @@ ODD: dict[str, Sound] = {
     "one of eight speaks": Sound(
         made("WAV", None, np.stack([*[0 * voice()] * 7, voice()], axis=1)), ("channel 8",),
         exact=True),
-    "one of two speaks": Sound(stereo(voice(), 0 * voice()), ("mixed",)),
+    "one of two speaks": Sound(
+        stereo(voice(), 0 * voice()), ("of 2 channels only channel 1",), exact=True),
+    "two of four speak": Sound(
+        made("WAV", None, np.stack([voice(), voice(), *[0 * voice()] * 2], axis=1)),
+        ("4 channels, of which 2 are silent, mixed",), exact=True),
     "integers as floats": Sound(made("WAV", "FLOAT", FLOATS), ("steps of 16 bits",), exact=True),
     "24-bit integers as doubles": Sound(
         made("WAV", "DOUBLE", FLOATS * 256.0), ("steps of 24 bits",), exact=True),
+    "integers as floats, beyond their scale": Sound(
+        made("WAV", "FLOAT", FLOATS * 3), ("steps of 16 bits", "turned down by 0.8 dB")),
+    "unsigned integers as floats": Sound(
+        made("WAV", "FLOAT", FLOATS + 32_768), ("steps of 16 bits", "offset of 100%")),
     "loud floats": Sound(made("WAV", "FLOAT", FLOATS / 8_000), ("turned down by 3.5 dB",)),
     "clipped": Sound(made("WAV", None, TOO_LOUD), ("clipped: ",)),
     "clipped mu-law": Sound(made("WAV", "ULAW", TOO_LOUD), ("clipped: ",)),
@@ -215,11 +263,24 @@ BAD: dict[str, Sound] = {
     "a text": Sound(b"call meg", error="no sound file"),
     "zeros": Sound(bytes(999), error="--raw-hz RATE"),
     "no header": Sound(PCM[8_000:], error="sox -t raw"),
-    "MP3": Sound(made("MP3"), error="an MP3 or AAC file"),
-    "MP3 with ID3": Sound(b"ID3\4\0\0\0\0\0\5hello" + made("MP3"), error="an MP3 file"),
-    "M4A": Sound(b"\0\0\0\x20ftypM4A " + bytes(99), error="M4A file, which is not read here"),
-    "WebM": Sound(b"\x1aE\xdf\xa3" + bytes(99), error="ffmpeg -i"),
-    "AVI": Sound(b"RIFF\0\1\0\0AVI " + bytes(99), error="a RIFF file"),
+    "MP3": Sound(MP3, error="an MP3 file, which is not read"),
+    "MP3 with ID3": Sound(b"ID3\4\0\0\0\0\0\5hello" + MP3, error="an MP3 file"),
+    "MP3 of 44.1 kHz": Sound(made("MP3", None, voice(1, 44_100), 44_100), error="an MP3 file"),
+    "MP3 of 8 kHz": Sound(made("MP3", None, voice(1, 8_000), 8_000), error="an MP3 file"),
+    "AAC": Sound(adts(9), error="an AAC file"),
+    "ADIF": Sound(b"ADIF" + bytes(96), error="an AAC file"),
+    "M4A": Sound(b"\0\0\0\x20ftypM4A " + bytes(98), error="M4A file, which is not read here"),
+    "WebM": Sound(b"\x1aE\xdf\xa3" + bytes(98), error="a WebM or Matroska file"),
+    "AMR": Sound(b"#!AMR-WB\n" + bytes(99), error="an AMR file"),
+    "WMA": Sound(b"0&\xb2u\x8ef\xcf\x11" + bytes(98), error="a WMA file"),
+    "W64": Sound(made("W64"), error="a W64 file"),
+    "VOC": Sound(made("VOC"), error="a VOC file"),
+    "swapped AU": Sound(b"dns." + AU[4:], error="a swapped AU file"),
+    "gzip": Sound(gzip.compress(PCM), error="a gzip archive; unpack it first"),
+    "zip": Sound(b"PK\3\4" + bytes(96), error="a zip archive"),
+    "Base64": Sound(base64.b64encode(PCM), error="a text, perhaps Base64 or JSON"),
+    "JSON": Sound(b'{"audio": "' + base64.b64encode(PCM) + b'"}', error="a text, perhaps"),
+    "AVI": Sound(b"RIFF\0\1\0\0AVI " + bytes(98), error="a RIFF file"),
     "four letters": Sound(b"RIFF", error="file"),
     "cut header": Sound(GOOD["plain"].data[:30], error="no data chunk"),
     "cut before the sound": Sound(GOOD["plain"].data[:44], error="cut off before its sound begins"),

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from ctxasr.errors import AudioError, LimitExceeded, MissingPart
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import RATE_HZ, Samples
-from ctxasr.speech.containers import Container, container_of, foreign_kind_of, kind_of
+from ctxasr.speech.containers import Container, container_of, kind_of
 from ctxasr.speech.conversion import converted
+from ctxasr.speech.foreign import foreign_kind_of
 from ctxasr.speech.silence import FULL_SCALE
 
 AUDIO_S_MAX: Final = 60.0

@@ -7,8 +7,9 @@ was cut off. So the headers are read here first, chunk by chunk; a search for "d
 word inside a comment. A WAV is written anew with the length that is there.
 
 A program that streams cannot go back to write the length. It leaves 0 (GStreamer), 0x7FFFF000
-(sox), 0x80000000 or close to it (arecord), or 0xFFFFFFFF (ffmpeg): the sound then goes to the end
-of the file.
+(sox; in an AIFF 0x7F000000, less what makes no whole frame), 0x80000000 or close to it (arecord),
+or 0xFFFFFFFF (ffmpeg): the sound then goes to the end of the file. A length that is shorter than
+the sound, as of the first piece of a stream, is believed; what follows is said.
 
 Sources: "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), EBU Tech 3306
 (RF64), ITU-R BS.2088 (BW64), RFC 9639 (FLAC), RFC 3533 (Ogg), Apple's AIFF 1.3 and Core Audio
@@ -17,18 +18,23 @@ Format.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from ctxasr.errors import AudioError, LimitExceeded
+from ctxasr.speech.foreign import begins_like_mpeg, foreign_kind_of
 
 CHUNKS_MAX: Final = 10_000
 """Chunks or Ogg pages of one file; a minute of Opus has 3,000 pages at most."""
 
-STREAMED_BYTES_MIN: Final = 0x7FFF_0000
+STREAMED_BYTES_MIN: Final = 0x7EFF_0000
 """A 32-bit length from here on is what a streaming program wrote, not a length."""
+
+UNREAD_BYTES_MIN: Final = 3_200
+"""Behind the sound: a tenth of a second of 16 kHz. Less is a tag, or filled up to a block."""
 
 _KINDS: Final = (
     (0, b"fLaC", "FLAC"),
@@ -41,17 +47,12 @@ _KINDS: Final = (
 )
 _WAV_FORMS: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
-_FOREIGN: Final = (
-    (0, b"ID3\2", "an MP3"), (0, b"ID3\3", "an MP3"), (0, b"ID3\4", "an MP3"),
-    (4, b"ftyp", "an MP4 or M4A"), (0, b"\x1aE\xdf\xa3", "a WebM or Matroska"),
-    (0, b"#!AMR", "an AMR"), (0, b"riff\x2e\x91\xcf\x11", "a W64"), (0, b"NIST_1A", "a NIST"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "a WMA"), (0, b"RIFF", "a RIFF"), (0, b"FORM", "an IFF"),
-)  # fmt: skip
-"""Not read here: (offset, bytes, name). MP3 because its decoder prints warnings of its own."""
-
-
 _AFTER_ODD: Final = (b"fmt ", b"data", b"LIST", b"COMM", b"SSND")
 """Some programs forget the pad byte after an odd chunk, which shows by one of these."""
+
+
+_SOUND_OR_FILE: Final = (b"data", b"SSND", b"FORM", *_WAV_FORMS)
+_ZEROS: Final = re.compile(rb"\0*")
 
 
 class Chunk(NamedTuple):
@@ -90,14 +91,6 @@ def _id3_bytes(data: bytes) -> int:
     return 10 + sum((data[9 - place] & 0x7F) << 7 * place for place in range(4))
 
 
-def foreign_kind_of(data: bytes) -> str | None:
-    """The kind of a file that is known, and not read here, with its article."""
-    for at, magic, kind in _FOREIGN:
-        if data.startswith(magic, at):
-            return kind
-    return None
-
-
 def container_of(data: bytes, name: str) -> Container:
     """Read the headers of a sound file; `name` is for messages.
 
@@ -127,10 +120,10 @@ def container_of(data: bytes, name: str) -> Container:
 
 def _what_to_do(data: bytes) -> str:
     foreign = foreign_kind_of(data)
-    if foreign is None and data[:1] == b"\xff" and data[1:2] >= b"\xe0":
-        foreign = "an MP3 or AAC"  # the sync word of a frame
     if foreign is not None:
-        return f"{foreign} file, which is not read here; make a WAV: `ffmpeg -i FILE out.wav`"
+        return foreign
+    if begins_like_mpeg(data):
+        return "perhaps an MP3 or AAC file; make a WAV: `ffmpeg -i FILE out.wav`"
     return (
         "no sound file that is known here (WAV, FLAC, OGG); raw 16-bit little-endian mono is read"
         " with `--raw-hz RATE` (over HTTP as application/octet-stream), other raw sound after"
@@ -183,18 +176,41 @@ def _wav(data: bytes, name: str) -> Container:
     else:
         streamed = claimed >= STREAMED_BYTES_MIN
     (whole,) = struct.unpack_from(f"{order}I", data, 4)
-    if claimed == 0 and whole + 8 not in (len(data), len(data) - 1):
-        streamed = True  # else the file is complete, and empty
+    if claimed == 0:  # else the file is complete, and empty
+        complete = whole + 8 in (len(data), len(data) - 1)
+        streamed = not complete or _unread(data, chunk.start, f"{order}I") > 0
     have = there if streamed else min(claimed, there)
     sound = data[chunk.start : chunk.start + have]
     head = struct.pack(f"{order}4sI", b"fmt ", len(form)) + form + b"\0" * (len(form) % 2)
     head += struct.pack(f"{order}4sI", b"data", have)
     first = struct.pack(f"{order}4sI4s", b"RIFX" if big else b"RIFF", 4 + len(head) + have, b"WAVE")
     found = Container("WAV", b"".join((first, head, sound, b"\0" * (have % 2))))
-    after = chunk.start + have + have % 2
-    if data[after : after + 4] in _WAV_FORMS:
-        found = replace(found, notes=("another WAV follows in the same file, which is not read",))
+    found = replace(found, notes=_said(_unread(data, chunk.start + have, f"{order}I")))
     return _measured(found, -1 if streamed else claimed, have)
+
+
+def _unread(data: bytes, at: int, head: str) -> int:
+    """Bytes from `at` on that are neither chunks without sound, nor zeros, nor a tag; 0 if few."""
+    width = 4 + struct.calcsize(head)
+    for _ in range(CHUNKS_MAX):
+        zeros = _ZEROS.match(data, at)  # a pad byte, or more
+        at += len(zeros[0]) if zeros else 0
+        name = data[at : at + 4]
+        if at + width > len(data) or not name.isascii() or name in _SOUND_OR_FILE:
+            break
+        (size,) = struct.unpack_from(head, data, at + 4)
+        if not 0 <= size <= len(data) - at - width or not name.decode().isprintable():
+            break
+        at += width + size
+    left = len(data) - at
+    return 0 if left < UNREAD_BYTES_MIN else left
+
+
+def _said(unread_bytes: int) -> tuple[str, ...]:
+    if not unread_bytes:
+        return ()
+    what = "another recording, or a length that was not brought up to date"
+    return (f"{unread_bytes} bytes behind its sound are not read: {what}",)
 
 
 def _measured(found: Container, claimed: int, have: int) -> Container:
@@ -217,15 +233,17 @@ def _flac(data: bytes) -> Container:
 def _ogg(data: bytes, name: str) -> Container:
     """An Ogg is whole if its last page is, and says that it is the last."""
     at = pages = 0
-    last = False
+    last = chained = False
     while data.startswith(b"OggS", at) and at + 27 <= len(data):
         segments = data[at + 27 : at + 27 + data[at + 26]]
+        chained |= last and bool(data[at + 5] & 2)
         last = bool(data[at + 5] & 4)
         at += 27 + data[at + 26] + sum(segments)
         pages += 1
         if pages > CHUNKS_MAX:
             raise LimitExceeded("CHUNKS_MAX", CHUNKS_MAX, pages, name)
-    return Container("OGG", data, share=1.0 if last and at <= len(data) else 0.0)
+    notes = ("another stream follows in the same file, which is not read",) if chained else ()
+    return Container("OGG", data, 1.0 if last and at <= len(data) else 0.0, notes=notes)
 
 
 def _aiff(data: bytes, name: str) -> Container:
@@ -252,9 +270,10 @@ def _au(data: bytes) -> Container:
 def _patched(kind: str, data: bytes, chunk: Chunk, head: str, at: int | None = None) -> Container:
     """With the length that is there, where another is claimed; `at`: where that stands."""
     have = max(0, len(data) - chunk.start)
-    streamed = chunk.size < 0 or (head == ">I" and chunk.size >= STREAMED_BYTES_MIN)
-    if 0 <= chunk.size <= have:
-        return Container(kind, data)
+    streamed = chunk.size <= 0 or (head == ">I" and chunk.size >= STREAMED_BYTES_MIN)
+    if 0 < chunk.size <= have or not have:
+        unread = _unread(data, chunk.start + chunk.size, head)
+        return Container(kind, data, notes=_said(unread))
     where = chunk.start - struct.calcsize(head) if at is None else at
     true = struct.pack(head, have)
     found = Container(kind, b"".join((data[:where], true, data[where + len(true) :])))

@@ -19,7 +19,12 @@ FLOAT_PEAK_MAX: Final = 8.0
 """Floats up to here (18 dB over full scale) are loud sound; beyond, they count integer steps."""
 
 INTEGER_SCALES: Final = (2.0**15, 2.0**23, 2.0**31)
-"""Full scale of floats that count integer steps: the first that is not below the peak."""
+"""Full scale of floats that count integer steps: the first that the peak does not pass by more
+than INTEGER_OVERSHOOT."""
+
+INTEGER_OVERSHOOT: Final = 2.0
+"""A filter or a gain before the export may go beyond full scale. A recording of 24 bits with so low
+a peak would be fainter than -42 dB."""
 
 CLIPPED_SHARE: Final = 0.001
 """From this share of samples that stand still at full scale, three in a row, clipping is said."""
@@ -32,7 +37,10 @@ OFFSET: Final = 0.01
 
 CANCELLED_POWER: Final = 0.2
 """With less than this share of the loudest channel's power left in their mean, channels cancel one
-another. Of two channels, one silent, the mean keeps a quarter."""
+another, or are so many that the mean is faint."""
+
+SILENT_POWER: Final = 1e-4
+"""A channel with less than this share of the loudest one's power (40 dB below) is left out."""
 
 Floats = NDArray[np.float32]
 
@@ -73,7 +81,9 @@ def _scaled(sound: Floats, name: str, notes: list[str]) -> Floats:
     peak = float(np.abs(sound).max(initial=0.0))
     if peak <= FLOAT_PEAK_MAX:
         return sound
-    scale = next((one for one in INTEGER_SCALES if peak <= one), None)
+    mean: NDArray[Any] = sound.mean(axis=0, dtype=np.float64)  # not zero: unsigned steps
+    swing = float(np.abs(sound - mean.astype(np.float32)).max())
+    scale = next((one for one in INTEGER_SCALES if swing <= INTEGER_OVERSHOOT * one), None)
     if scale is None:
         raise AudioError(
             f"{name}: floats up to {peak:.3g}, where 1 is full scale; export as 16-bit"
@@ -103,16 +113,22 @@ def _centre(sound: Floats, notes: list[str]) -> None:
 
 
 def _one_channel(sound: Floats, notes: list[str]) -> Floats:
-    """The mean of the channels; where they cancel one another, the loudest of them."""
-    mono: Floats = sound.mean(axis=1, dtype=np.float32)  # (n, channels) -> (n,)
+    """The mean of the channels that are not silent, or the loudest where that would be faint."""
     channels = sound.shape[1]
     if channels == 1:
-        return mono
+        return sound[:, 0]
     powers = (sound.astype(np.float64) ** 2).mean(axis=0)  # (channels,)
     loudest = int(powers.argmax())
+    loud = powers >= SILENT_POWER * powers[loudest]
+    if loud.sum() == 1:
+        notes.append(f"of {channels} channels only channel {loudest + 1} has sound: taken alone")
+        return sound[:, loudest].copy()
+    mono: Floats = sound[:, loud].mean(axis=1, dtype=np.float32)  # (n, channels) -> (n,)
+    silent = channels - int(loud.sum())
+    some = f"{channels} channels" + (f", of which {silent} are silent," if silent else "")
     if float((mono.astype(np.float64) ** 2).mean()) < CANCELLED_POWER * powers[loudest]:
         alone = f"channel {loudest + 1}, the loudest, is taken alone"
-        notes.append(f"{channels} channels cancel one another: {alone}")
+        notes.append(f"{some} cancel one another, or are faint in their mean: {alone}")
         return sound[:, loudest].copy()
-    notes.append(f"{channels} channels mixed down to mono")
+    notes.append(f"{some} mixed down to mono")
     return mono

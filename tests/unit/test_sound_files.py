@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +16,7 @@ import pytest
 from conftest import Command, World, recognition
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sounds import ALL, BAD, FMT, GOOD, HZ, ODD, PCM, Sound, chunk, voice, wav
+from sounds import ALL, BAD, FMT, GOOD, HZ, ODD, PCM, Sound, adts, chunk, voice, wav
 from test_door import Door, Ear
 
 from ctxasr.errors import AudioError, InputError
@@ -23,6 +24,8 @@ from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Samples
 from ctxasr.scenario.replay import recognise_file
 from ctxasr.speech.audio import read_sound
+from ctxasr.speech.containers import UNREAD_BYTES_MIN
+from ctxasr.speech.foreign import FRAMES_MIN, TEXT_BYTES_MIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +55,41 @@ def test_what_cannot_be_heard_is_refused_by_name(file: Sound) -> None:
         read_sound(file.data, "sound")
     assert file.error in str(caught.value)
     assert file.error
+
+
+NO_FILES = ("a text", "zeros", "no header")
+
+
+@named({name: file for name, file in BAD.items() if name not in NO_FILES})
+def test_a_file_of_a_known_kind_is_never_taken_for_samples(file: Sound) -> None:
+    """What cannot be read would be noise."""
+    with pytest.raises(InputError) as caught:
+        read_sound(file.data, "sound", raw_hz=HZ)
+    assert file.error in str(caught.value)
+
+
+def test_samples_are_never_taken_for_a_file() -> None:
+    """Also where they begin as frames and texts do: quiet noise, held levels, tones."""
+    random = np.random.default_rng(1)
+    steps = [random.integers(-2, 2, 800), random.integers(-32_768, 32_768, 800)]
+    held = [np.full(800, level) for level in range(-32_768, 32_768, 37)]
+    tones = [8_000 * np.sin(np.arange(800) * 2 * np.pi / period) for period in range(2, 200)]
+    for begins in (b"", b"\xff\xfb", b"\xff\xf3\x84\xc4", b"\xff\xf1\x60\x40\x0c\x9f"):
+        for one in (*steps, *held, *tones):
+            samples = begins + one.astype("<i2").tobytes()
+            assert read_sound(samples, "sound", raw_hz=HZ).duration_s > 0
+
+
+def test_what_is_just_enough_to_tell() -> None:
+    text = b"It's Meg Bower, please. " * 9
+    for least, data in ((FRAMES_MIN, adts(FRAMES_MIN)), (TEXT_BYTES_MIN, text[:TEXT_BYTES_MIN])):
+        with pytest.raises(AudioError, match=r"AAC|text"):
+            read_sound(data, "sound", raw_hz=HZ)
+        fewer = data[: len(data) * (least - 1) // least // 2 * 2]
+        assert read_sound(fewer, "sound", raw_hz=HZ).duration_s > 0
+    whole = GOOD["plain"].data
+    assert read_sound(whole + b"?" * (UNREAD_BYTES_MIN - 1), "sound").notes == ()
+    assert len(read_sound(whole + b"?" * UNREAD_BYTES_MIN, "sound").notes) == 1
 
 
 def test_lossy_files_sound_as_they_should() -> None:
@@ -132,6 +170,14 @@ def test_standard_input_and_pipes_are_read(command: Command, tmp_path: Path) -> 
         name = f"/dev/fd/{pipe.stdout.fileno()}"
         done = command("recognise", name, "--raw-hz", HZ, "--json")
     assert json.loads(done.out)["duration_s"] == 1.0
+    recording = "scenarios/audio/call_meg-2.flac"
+    for closed, status, told in (
+        ("- <&-", 2, "ctxasr: standard input: is empty (0 bytes); give a FLAC, WAV or OGG file\n"),
+        (f"{recording} >&-", 0, ""),
+    ):
+        shell = f"exec {shlex.join(base)} {closed}"
+        shut = subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, check=False)
+        assert (shut.returncode, shut.stdout, shut.stderr.decode()) == (status, b"", told)
     broken = subprocess.run(
         [*base, "-"], cwd=ROOT, input=b"call meg", capture_output=True, check=False
     )
