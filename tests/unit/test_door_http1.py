@@ -123,7 +123,7 @@ async def test_idle_connections_close_only_their_own_and_health_is_always_told(
         for _ in "ab":
             assert (await exchange(it, head(b"Connection: close"))).startswith(b"HTTP/1.1 200 ")
         first, last = silent[0], silent[-1]
-        assert await asyncio.wait_for(_end(first[0]), 30), "the oldest made room"
+        assert await asyncio.wait_for(ended(first[0]), 30), "the oldest made room"
         last[1].write(head())
         assert (await asyncio.wait_for(last[0].read(), 30)).startswith(b"HTTP/1.1 200 ")
         assert (await known.get("/ping")).status_code == 204, "it has shown a token"
@@ -131,7 +131,7 @@ async def test_idle_connections_close_only_their_own_and_health_is_always_told(
             writer.close()
 
 
-async def _end(reader: asyncio.StreamReader) -> bool:
+async def ended(reader: asyncio.StreamReader) -> bool:
     try:
         return await reader.read() == b""
     except ConnectionError:

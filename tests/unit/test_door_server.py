@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,11 +40,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(door: Door, buffer_bytes: int | None = None) -> AsyncIterator[Running]:
+async def running(
+    door: Door, buffer_bytes: int | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Running]:
     """`buffer_bytes`: how much the system takes of an answer before its client does."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     signals = server._Signals()
-    told = server.Serving(Settings(), door.guard.tokens, ready.set_result)
+    told = server.Serving(Settings(), door.guard.tokens, ready.set_result, tls=tls)
     listener = server.bound("127.0.0.1", 0)
     if buffer_bytes is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)

@@ -128,9 +128,8 @@ class Strict(h11.Connection):
         Raises:
             h11.RemoteProtocolError: it is refused.
         """
-        if self.their_state is not h11.IDLE:
-            return super().next_event()
-        before = self.trailing_data[0]
+        begins = self.their_state is h11.IDLE
+        before = self.trailing_data[0] if begins else b""
         try:
             event = super().next_event()
         except h11.RemoteProtocolError as error:

@@ -31,6 +31,10 @@ HEADERS_MAX: Final = 64
 HEADER_BYTES_MAX: Final = 16_384
 """Request line and headers together."""
 
+PIECE_BYTES_MAX: Final = 8_192
+"""What is taken at once of what a client sends; then the others have their turn. As chunks or
+frames of one byte it holds the loop for some ten milliseconds."""
+
 HEADERS_S_MAX: Final = 10.0
 """How long a connection may take for request line and headers."""
 
@@ -104,7 +108,7 @@ RESETS_MAX: Final = 100
 """Requests that one HTTP/2 connection may take back: each has been worked for."""
 
 HANDSHAKE_S_MAX: Final = 10.0
-"""How long a connection may take for the TLS handshake."""
+"""How long a connection may take for the TLS handshake; it has its place from the beginning."""
 
 CHANNELS_MAX: Final = 256
 CHANNELS_OF_ONE_MAX: Final = 8

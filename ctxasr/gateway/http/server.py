@@ -169,7 +169,7 @@ async def _uvicorn(
     )
     config = uvicorn.Config(
         guard,
-        http=cast(Any, partial(Connection, Places())),
+        http=cast(Any, partial(Connection, Places(), serving.tls)),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -187,7 +187,7 @@ async def _uvicorn(
         for address in (url, *addresses):
             serving.ready(address)
 
-    server = _Server(config, ready, serving.tls)
+    server = _Server(config, ready, "http" if serving.tls is None else "https")
 
     def stop() -> None:
         if server.should_exit:
@@ -242,18 +242,16 @@ class _Signals:
 class _Server(uvicorn.Server):
     """uvicorn's server; its signals and its listener are ours, and it says where it listens."""
 
-    def __init__(
-        self, config: uvicorn.Config, ready: Callable[[str], None], tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], scheme: str) -> None:
         super().__init__(config)
-        self._ready, self._tls = ready, tls
+        self._ready, self._scheme = ready, scheme
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; uvicorn itself would wait a minute for a TLS handshake."""
+        """Listen; TLS is `Connection`'s: uvicorn's comes before a connection has its place."""
         assert sockets, "bound before"
         await self.lifespan.startup()
 
@@ -265,15 +263,10 @@ class _Server(uvicorn.Server):
             )
             return made
 
-        listening = await asyncio.get_running_loop().create_server(
-            connection,
-            sock=sockets[0],
-            backlog=BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=None if self._tls is None else limits.HANDSHAKE_S_MAX,
-        )
+        loop = asyncio.get_running_loop()
+        listening = await loop.create_server(connection, sock=sockets[0], backlog=BACKLOG)
         self.servers = [listening]
         self.started = True
         host, port = sockets[0].getsockname()[:2]
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._ready(f"{'http' if self._tls is None else 'https'}://{place}")
+        self._ready(f"{self._scheme}://{place}")

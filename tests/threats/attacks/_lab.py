@@ -339,11 +339,11 @@ async def socket_of(front: Door) -> AsyncIterator[int]:
     from ctxasr.gateway.http.places import Places
 
     guard: Any = front.client._transport.app
-    kind: Any = partial(Connection, Places())
+    kind: Any = partial(Connection, Places(), None)
     config = uvicorn.Config(guard, http=kind, ws="none", lifespan="off", log_config=None)
     listener = server.bound("127.0.0.1", 0)
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    running = server._Server(config, ready.set_result, None)
+    running = server._Server(config, ready.set_result, "http")
     serving = asyncio.create_task(running.serve([listener]))
     try:
         yield int((await ready).rpartition(":")[2])

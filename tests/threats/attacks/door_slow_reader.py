@@ -51,7 +51,7 @@ async def attack() -> str:
         listener = server.bound("127.0.0.1", 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BYTES)
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        running = server._Server(config, ready.set_result, None)
+        running = server._Server(config, ready.set_result, "http")
         serving = asyncio.create_task(running.serve([listener]))
         address = ("127.0.0.1", int((await ready).rpartition(":")[2]))
         deaf = socket.socket()
