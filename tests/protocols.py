@@ -88,13 +88,15 @@ FORMAT = {"rate": 16_000, "width": 2, "channels": 1, "timestamp": None}
 ASKS: dict[str, Any] = {"conversation_id": "c1", "continue_conversation": True}
 
 
-def utterance(audio: bytes = b"\1\0" * 8, **context: Any) -> list[Message]:
+def utterance(
+    audio: bytes = b"\1\0" * 8, more: bytes | None = None, **context: Any
+) -> list[Message]:
     data = {"context": context} if context else {}
     return [
         Message("transcribe", {"name": None, "language": "en", **data}),
         Message("audio-start", FORMAT),
         Message("audio-chunk", FORMAT, audio),
-        Message("audio-chunk", FORMAT, audio),
+        Message("audio-chunk", FORMAT, audio if more is None else more),
         Message("audio-stop", {"timestamp": None}),
     ]
 

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, World, recognition
+from conftest import Command, World, recognition, recognize
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from protocols import utterance
 from sounds import ALL, BAD, FMT, GOOD, HZ, ODD, PCM, Sound, adts, chunk, voice, wav
 from test_door import Door, Ear
 
 from ctxasr.errors import AudioError, InputError
+from ctxasr.gateway.protocols.wyoming_frames import read_message, to_bytes
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Samples
 from ctxasr.scenario.replay import recognise_file
@@ -149,6 +151,33 @@ async def test_the_command_line_and_the_door_agree(
         assert np.array_equal(ear.given[0], by_door[0])
         assert "given as raw sound" in as_raw.json()["notes"][0]
         assert as_raw.json()["notes"][1:] == found["notes"]
+
+
+@pytest.mark.parametrize("name", ["plain", "clipped", "opposite phase", "cut", "zeros", "MP3"])
+async def test_protocols_tell_what_is_odd_as_well(name: str) -> None:
+    """Wyoming in the transcript, AVS in a header; a second of samples or a file, as it comes."""
+    door, file = Door(World()), ALL[name].data
+    file += b"\0" * (len(file) % 2)
+    door.service.recogniser._hearing = Listening()
+    raw = {"Content-Type": "application/octet-stream"}
+    messages = b"".join(to_bytes(one) for one in utterance(file[:-2], file[-2:]))
+    async with door.client() as client:
+        ours = await client.post("/v1/recognise?interaction=a", content=file, headers=raw)
+        theirs = await client.post("/v1/wyoming", content=messages)
+        event = recognize().message.to_json()
+        form: Any = {"metadata": ("m", event), "audio": ("audio", file)}
+        avs = await client.post("/v20160207/events", files=form)
+    assert ours.status_code == theirs.status_code == avs.status_code
+    if name == "MP3":
+        assert ours.status_code == 422
+        assert ours.json()["detail"] == theirs.json()["detail"] == avs.json()["detail"]
+        return
+    transcript = read_message(theirs.content)
+    assert transcript is not None
+    notes = transcript.message.data["context"]["notes"]
+    assert notes == ours.json()["notes"]
+    assert "; ".join(notes) == avs.headers["Ctxasr-Note"]
+    assert any(note.startswith("no speech") for note in notes)
 
 
 async def in_thread(command: Command, *arguments: object) -> Any:

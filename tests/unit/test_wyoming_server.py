@@ -189,6 +189,24 @@ async def test_where_nothing_was_said_the_utterance_is_over() -> None:
             assert Transcript.from_event(event).text == text
 
 
+async def test_an_utterance_without_sound_is_a_silent_one() -> None:
+    """Its peer waits for a transcript, and says more on the same connection."""
+    starts = [[], [AUDIO_START], [AUDIO_START, AudioChunk(RATE, WIDTH, CHANNELS, b"").event()]]
+    async with serving() as (address, _), connected(address) as client:
+        for start in starts:
+            for event in [Transcribe().event(), *start, AudioStop().event()]:
+                await client.write_event(event)
+            told = await client.read_event()
+            assert told is not None
+            transcript = Transcript.from_event(told)
+            assert transcript.text == ""
+            assert transcript.context == {"notes": ["no speech: no sound came"]}
+        await speak(client, SECOND)
+        told = await client.read_event()
+        assert told is not None
+        assert Transcript.from_event(told).text == "power"
+
+
 async def test_names_that_come_with_an_utterance_bias_it() -> None:
     async with serving() as (address, _):
         names = ["Meg Jones", "Meg Bauer"]
@@ -201,8 +219,14 @@ async def test_names_that_come_with_an_utterance_bias_it() -> None:
 async def test_names_past_the_limit_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     names = [f"name {number}" for number in range(HINTS_MAX + 7)]
-    async with serving() as (address, _):
-        assert await said(address, SECOND, transcript_names=names) == "power"
+    async with serving() as (address, _), connected(address) as client:
+        await speak(client, SECOND, transcript_names=names)
+        told = await client.read_event()
+        assert told is not None
+        transcript = Transcript.from_event(told)
+        assert transcript.text == "power"
+        assert transcript.context is not None
+        assert transcript.context["notes"][0] == "7 names and terms left out"
     facts = [vars(one).get("facts") for one in caplog.records if one.msg == "hints left out"]
     assert [one and one["count"] for one in facts] == [7]
     assert "name 1" not in json.dumps([vars(one).get("facts") for one in caplog.records])

@@ -98,13 +98,15 @@ async def _take(
         # What was said would be lost, and nobody told.
         raise EnvelopeError(f"a Recognize must belong to a turn: {no_turn}")
     if isinstance(body, Recognize):
+        notes: list[str] = []
         heard = await service.hear(
-            record, lambda: _decode(service, grant.customer, parts, body.format)
+            record, lambda: _decode(service, grant.customer, parts, body.format, notes)
         )
         if heard is None:
             return [], ""
         understood = heard.utterance.model_dump(by_alias=True, exclude_unset=True)
-        return [_stop_capture(message), understood], heard.note
+        said = "; ".join(filter(None, (heard.note, *notes)))
+        return [_stop_capture(message), understood], said
     async for _ in parts:
         raise EnvelopeError("body: only a Recognize has audio")
     if no_turn:
@@ -115,9 +117,9 @@ async def _take(
 
 
 async def _decode(
-    service: Service, customer: str, parts: AsyncIterator[Part], form: str
+    service: Service, customer: str, parts: AsyncIterator[Part], form: str, notes: list[str]
 ) -> Recognition | None:
-    from ctxasr.gateway.http.sound import read_body
+    from ctxasr.gateway.http.sound import recognise_body
 
     audio = [part async for part in parts]
     if not audio:
@@ -126,8 +128,7 @@ async def _decode(
         raise EnvelopeError("body: an event has at most one part beside it, 'audio'")
     if form != FORMAT:
         raise EnvelopeError(f"event.payload.format: must be {FORMAT}")
-    sound = audio[0].data
-    return await service.recogniser.recognise(customer, lambda: read_body(sound).samples)
+    return await recognise_body(service.recogniser, customer, audio[0].data, notes)
 
 
 def _event(part: Part | None) -> Envelope:

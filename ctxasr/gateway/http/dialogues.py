@@ -92,22 +92,27 @@ class Dialogues:
                 answers += to_bytes(answer)
         return bytes(answers)
 
-    async def text(self, opening: Record, audio: bytes, hints: Hints) -> str:
-        """What was said, under the context that was fetched when the turn began.
+    async def text(
+        self, opening: Record, audio: bytes, hints: Hints
+    ) -> tuple[str, tuple[str, ...]]:
+        """What was said, under the context that was fetched when the turn began; and notes on it.
 
         Raises:
+            AudioError: the sound is a file that cannot be read.
             Problem: all places of the recogniser are taken.
         """
-        from ctxasr.gateway.http.sound import read_body
+        from ctxasr.gateway.http.sound import recognise_body
+
+        if not audio:
+            return "", ("no speech: no sound came",)
+        notes = [f"{hints.left_out} names and terms left out"] if hints.left_out else []
 
         async def recognition() -> Recognition:
-            return await self._service.recogniser.recognise(
-                opening.customer, lambda: read_body(audio).samples
-            )
+            return await recognise_body(self._service.recogniser, opening.customer, audio, notes)
 
         heard = await self._service.hear(opening, recognition, record=False, hints=hints)
         assert heard is not None, "there is sound, if only silence"
-        return heard.text
+        return heard.text, tuple(notes)
 
     def kept(self, place: Place) -> Dialogue | None:
         """The dialogue of a customer's device, if it has one."""
@@ -239,8 +244,8 @@ class Conversation:
         if self._opening is None:
             raise EnvelopeError("audio-stop: its utterance did not begin here")
         opening, self._opening = self._opening, None
-        text = await self._dialogues.text(opening, bytes(self._audio), self._hints)
-        return (await self._told(_transcribed(text), spoken=True)).answer
+        text, notes = await self._dialogues.text(opening, bytes(self._audio), self._hints)
+        return (await self._told(_transcribed(text, notes), spoken=True)).answer
 
     @property
     def _is_erased(self) -> bool:
@@ -274,5 +279,5 @@ class Conversation:
         return step
 
 
-def _transcribed(text: str) -> Callable[[Dialogue, Sender], wyoming.Heard]:
-    return lambda dialogue, sender: wyoming.transcribed(dialogue, text, sender)
+def _transcribed(text: str, notes: tuple[str, ...]) -> Callable[[Dialogue, Sender], wyoming.Heard]:
+    return lambda dialogue, sender: wyoming.transcribed(dialogue, text, sender, notes)

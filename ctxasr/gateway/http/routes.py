@@ -49,13 +49,11 @@ from ctxasr.gateway.http.limits import FORM_BYTES_MAX, SOUND_BYTES_MAX
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import Problem, problem_of
 from ctxasr.gateway.http.service import Heard, Service
-from ctxasr.gateway.http.sound import RAW, raw_hz_of, read_body
+from ctxasr.gateway.http.sound import RAW, raw_hz_of, recognise_body
 from ctxasr.gateway.http.utterances import opening_of
 from ctxasr.gateway.requests import ContextRequest
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.pipeline import sweep
-from ctxasr.ports import Samples
-from ctxasr.speech.audio import LoadedAudio
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
 
@@ -228,7 +226,8 @@ def _utterances(service: Service) -> APIRouter:
         notes: list[str] = []
 
         async def heard() -> Recognition:
-            return await _decoded(service, grant, await request.body(), raw_hz, notes)
+            body = await request.body()
+            return await recognise_body(service.recogniser, grant.customer, body, notes, raw_hz)
 
         opening = service.record_of(grant, opening_of(interaction, token), device)
         found = await service.hear(opening, heard, record=record)
@@ -327,21 +326,6 @@ def _whole(grant: Grant) -> str:
         detail = "the token names a device; this takes one of the whole customer"
         raise Problem(HTTPStatus.FORBIDDEN, "Forbidden", detail)
     return grant.customer
-
-
-async def _decoded(
-    service: Service, grant: Grant, data: bytes, raw_hz: int | None, notes: list[str]
-) -> Recognition:
-    """What was heard; what is odd about the sound goes into `notes`."""
-    read: list[LoadedAudio] = []
-
-    def samples() -> Samples:
-        read.append(read_body(data, raw_hz))
-        return read[0].samples
-
-    recognition = await service.recogniser.recognise(grant.customer, samples)
-    notes += read[0].notes_with(recognition)
-    return recognition
 
 
 async def _status(service: Service, grant: Grant, interaction: str) -> ConsistentStatus:

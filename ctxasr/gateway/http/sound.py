@@ -12,7 +12,9 @@ from http import HTTPStatus
 from typing import Final
 
 from ctxasr.gateway.http.problems import Problem
-from ctxasr.ports import RATE_HZ
+from ctxasr.gateway.http.recogniser import Recogniser
+from ctxasr.hypotheses import Recognition
+from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import LoadedAudio, read_sound
 
 RAW: Final = "application/octet-stream"
@@ -52,6 +54,30 @@ def read_body(data: bytes, raw_hz: int | None = RATE_HZ) -> LoadedAudio:
         AudioError, LimitExceeded: as `speech.audio.read_sound`.
     """
     return read_sound(data, "audio", raw_hz=raw_hz)
+
+
+async def recognise_body(
+    recogniser: Recogniser,
+    customer: str,
+    data: bytes,
+    notes: list[str],
+    raw_hz: int | None = RATE_HZ,
+) -> Recognition:
+    """What was heard in the sound of a body; what is odd about it goes into `notes`.
+
+    Raises:
+        AudioError, LimitExceeded: as `read_body`.
+        Problem: all places of the recogniser are taken.
+    """
+    read: list[LoadedAudio] = []
+
+    def samples() -> Samples:
+        read.append(read_body(data, raw_hz))
+        return read[0].samples
+
+    recognition = await recogniser.recognise(customer, samples)
+    notes += read[0].notes_with(recognition)
+    return recognition
 
 
 def _unsupported(detail: str) -> Problem:

@@ -16,7 +16,8 @@
 `conversation_id`, and `continue_conversation`: the microphone re-opens after this reply
 (`handled`, `not-handled`, `synthesize`), or, if false, this is no answer (`transcribe`). A reply
 without it does not ask. `detection` of a wake word also means that no answer comes. Where a turn
-is `handled` and then synthesized, the first text counts.
+is `handled` and then synthesized, the first text counts. The `context` of a `transcript` has
+`notes`, if anything is odd about the sound.
 
 `transcript_names` and `transcript_terms` (since 1.10) bias their own utterance, names more than
 terms; `info` says that they are understood. `ping` is answered with its `pong`, a `transcribe` in
@@ -29,6 +30,7 @@ package, version 1.10.2.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -215,18 +217,20 @@ def afresh(dialogue: Dialogue) -> Dialogue:
     return replace(dialogue, refused=False, turn=None if half_heard else dialogue.turn)
 
 
-def transcribed(dialogue: Dialogue, text: str, sender: Sender) -> Heard:
+def transcribed(dialogue: Dialogue, text: str, sender: Sender, notes: Sequence[str] = ()) -> Heard:
     """The utterance's text is known: its record, and the `transcript` for the peer.
 
-    Also where nothing was said, and so nothing is recorded, the utterance is over.
+    Also where nothing was said, and so nothing is recorded, the utterance is over. `notes` say what
+    is odd about its sound.
 
     Raises:
         LimitExceeded: the text is longer than TEXT_BYTES_MAX.
     """
     conversation = dialogue.turn.conversation if dialogue.turn is not None else ""
     data: dict[str, Any] = {"text": text, "language": "en"}
-    if conversation:
-        data["context"] = {"conversation_id": conversation}
+    context = {"conversation_id": conversation, "notes": [*notes]}
+    if any(context.values()):
+        data["context"] = {key: value for key, value in context.items() if value}
     message = Message("transcript", data)
     heard = hear(dialogue, message, sender)
     turn = heard.dialogue.turn
