@@ -43,13 +43,17 @@ def scenario_speak(
 
     - `ctxasr scenario speak mine/first.scenario.yaml`
     """
-    from ctxasr.report.output import print_text
+    from ctxasr.report.output import print_text, say
     from ctxasr.scenario.inputs import scenario_files
     from ctxasr.scenario.speak import speak_scenario
 
+    count = 0
     for file in scenario_files(paths):
         for spoken in speak_scenario(file, force):
             print_text(f"{'made' if spoken.made else 'kept'} {spoken.path} ({spoken.voice})\n")
+            count += 1
+    if not count:
+        say("nothing to speak: no turn has 'audio', 'says' and 'voice'")
 
 
 @scenario.command("import")

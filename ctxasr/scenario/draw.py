@@ -9,6 +9,7 @@ answers outside the list, and names of the same kind from no list.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 
 from ctxasr.errors import InputError
 from ctxasr.report.output import write_new
-from ctxasr.scenario.values import NoiseKind
+from ctxasr.scenario.values import VOICE, NoiseKind
 from ctxasr.words import normalise
 
 Half = Literal["tuning", "held-out"]
@@ -95,10 +96,15 @@ def draw(
     """`n` dialogues; the same for the same arguments.
 
     Raises:
-        InputError: `n` is not between 1 and DRAWN_MAX.
+        InputError: `n` is not between 1 and DRAWN_MAX, or a voice is none.
     """
     if not 1 <= n <= DRAWN_MAX:
         raise InputError(f"n is {n}; from 1 to {DRAWN_MAX} dialogues can be drawn")
+    for voice in voices or ():
+        if not re.match(VOICE, voice):
+            raise InputError(
+                f"voice {voice!r}: a synthesiser and its voice are right, as flite:slt"
+            )
     rng = random.Random(seed)  # noqa: S311
     pools = {
         name: words[int(half == "held-out") :: 2]

@@ -87,7 +87,7 @@ def _look_for_audio(scenario: Scenario) -> None:
         if audio is not None and not audio.is_file():
             field = f"turns.{index}.user.audio"
             how = (
-                f"`ctxasr scenario speak {scenario.path.name}` makes it"
+                f"`ctxasr scenario speak {scenario.path}` makes it"
                 if turn.user.voice
                 else "give the path of a sound file relative to this file"
             )

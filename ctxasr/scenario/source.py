@@ -75,7 +75,8 @@ def read_source(path: Path) -> Source:
     """
     file = str(path)
     try:
-        if not path.is_file():
+        # A pipe, as of a shell's <(...), is as good as a file.
+        if path.is_dir() or not path.exists():
             what = "is a folder" if path.is_dir() else "does not exist"
             raise ScenarioError(f"{what}; give the path of a YAML file", file=file)
         with path.open("rb") as stream:

@@ -139,9 +139,10 @@ Hypotheses = Annotated[
     tuple[Annotated[str, AfterValidator(_hypothesis)], ...],
     Field(min_length=1, max_length=N_BEST_MAX),
 ]
-Voice = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][\w-]*:[\w.+/-]+$", max_length=NAME_CHARS_MAX)
-]
+VOICE: Final = r"^[a-z][\w-]*:[\w.+/-]+$"
+"""A synthesiser and its voice, as flite:slt."""
+
+Voice = Annotated[str, StringConstraints(pattern=VOICE, max_length=NAME_CHARS_MAX)]
 EventRef = Annotated[
     str,
     AfterValidator(_event),

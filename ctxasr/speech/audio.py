@@ -137,10 +137,10 @@ def _cut_off(duration_s: float, share: float) -> str:
 
 
 def _raw(data: bytes, rate_hz: int, name: str) -> NDArray[np.float32]:
+    _check_rate(rate_hz, name)
+    _check_s(len(data) // 2 / rate_hz, name)
     if len(data) % 2:
         raise AudioError(f"{name}: must be whole samples of 2 bytes, or a WAV, FLAC or OGG file")
-    _check_rate(rate_hz, name)
-    _check_s(len(data) / 2 / rate_hz, name)
     return np.frombuffer(data, "<i2").astype(np.float32)[:, None] / np.float32(FULL_SCALE)
 
 

@@ -152,6 +152,8 @@ def test_raw_sound_is_read_at_the_rate_that_is_said(rate_hz: int) -> None:
         read_sound(raw, "raw", raw_hz=RATE_HZ_MIN - 1)
     with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
         read_sound(bytes(2 * (60 * rate_hz + 1)), "raw", raw_hz=rate_hz)
+    with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):  # too long, whether whole or not
+        read_sound(bytes(2 * (60 * rate_hz + 1) + 1), "raw", raw_hz=rate_hz)
 
 
 def test_floats_are_loud_or_count_steps_at_an_edge(tmp_path: Path) -> None:

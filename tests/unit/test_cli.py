@@ -352,3 +352,51 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+ASKED = "reply: Do you mean Meg Jones or Meg Bauer?\n"
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path, command: Command) -> None:
+    """As a shell's <(...) gives one."""
+    reading, writing = os.pipe()
+    os.write(writing, ASKED.encode())
+    os.close(writing)
+    try:
+        code, out, _ = command("export", "--format", "whisper", "--context", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    assert code == 0
+    assert "Meg Bauer" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["recognise", "-"], 2, "standard input: is empty"),
+        (["forget", "c", "--endpoint-url", "http://127.0.0.1:1"], 1, "Aborted"),
+    ],
+)
+def test_a_closed_stdin_is_an_empty_one(arguments: list[str], code: int, said: str) -> None:
+    module = [sys.executable, "-m", "ctxasr", *arguments]
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *module]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stderr_does_not_send_errors_elsewhere(closed: str) -> None:
+    """Neither to stdout, where data are expected, nor into the next file that is opened."""
+    module = [sys.executable, "-m", "ctxasr", "replay", "none.scenario.yaml"]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *module]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_speaking_nothing_says_so(tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "first.scenario.yaml"
+    assert command("scenario", "new", path)[0] == 0
+    code, out, err = command("scenario", "speak", path)
+    assert (code, out) == (0, "")
+    assert "nothing to speak" in err

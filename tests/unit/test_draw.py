@@ -42,3 +42,11 @@ def test_n_has_bounds(n: int) -> None:
     with pytest.raises(InputError, match=str(DRAWN_MAX)):
         draw(n, 1)
     assert VOICES
+
+
+@pytest.mark.parametrize("voice", ["", "nope", "flite:", "Flite:slt", ":slt"])
+def test_a_voice_names_its_synthesiser(tmp_path: Path, voice: str) -> None:
+    """A scenario with another one could not be read again."""
+    with pytest.raises(InputError, match="as flite:slt"):
+        draw_scenarios(tmp_path, n=1, seed=1, voices=["flite:slt", voice])
+    assert not list(tmp_path.iterdir())

@@ -275,7 +275,8 @@ def test_files_that_cannot_be_a_scenario(tmp_path: Path) -> None:
     assert "SCENARIO_BYTES_MAX" in load(b"#" * 10_000_000)
     audio = b"schema: 1\nturns:\n- user:\n    audio: no.flac\n    says: hi\n"
     assert "a.scenario.yaml:4: turns.0.user.audio: there is no such audio file" in load(audio)
-    assert "`ctxasr scenario speak a.scenario.yaml`" in load(audio + b"    voice: flite:slt\n")
+    spoken = f"`ctxasr scenario speak {tmp_path / 'a.scenario.yaml'}`"  # as it can be typed
+    assert spoken in load(audio + b"    voice: flite:slt\n")
     for path, says in ((tmp_path, "is a folder"), (tmp_path / "none", "does not exist")):
         with pytest.raises(ScenarioError, match=says):
             load_scenario(path)
