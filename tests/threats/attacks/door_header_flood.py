@@ -1,7 +1,7 @@
-"""The door, a head that arrives at once: a parser that counts only what is incomplete takes it all.
+"""The door, a head whose excess comes with its end: parsers count only what still lacks its end.
 
 Attacker: anybody who can reach the port.
-Holds against it: a head is measured as it came, also where it came in one piece.
+Holds against it: a head is measured as it came, also what of it came in one piece.
 """
 
 from _lab import Gained, Mutant, carry_out, door, socket_of, told
@@ -12,7 +12,8 @@ MUTANT: Mutant = (
     "if False:",
 )
 
-HEAD_BYTES = 120_000
+HEAD_BYTES = 20_000
+"""More than a head may have, by less than is taken at once."""
 
 
 async def attack() -> str:
