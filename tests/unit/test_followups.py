@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from conftest import ANSWER, HEARD, START_MS, World, completed, interrupted, record, run, turn
 
+from ctxasr import followups
 from ctxasr.answer import ContextState
-from ctxasr.events import FOLLOW_UP, Outcome, Record, TurnKey, to_event
+from ctxasr.events import FOLLOW_UP, ConsistentStatus, Mark, Outcome, Record, TurnKey, to_event
 from ctxasr.followups import answer_turn, asked_by, own_refs, repeats_finished
 from ctxasr.pipeline import on_event
 from ctxasr.windows import window_of
@@ -240,3 +241,31 @@ async def test_a_finished_turn_says_that_its_id_came_again() -> None:
     status = await on_event(own, world.ports)
     assert status.turn != FIRST, "a token says that it is a turn of its own"
     assert not repeats_finished(to_event(own, 600), status)
+
+
+@pytest.mark.parametrize("many", [10, 300])
+@virtually
+async def test_the_turns_under_one_id_are_put_in_order_once_for_all_its_events(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Once for each of them, the events that one item has room for held up the loop."""
+    world, looks = World(), 0
+    finished = {"token": "t"}
+    told = [*turn().values()]
+    told += [
+        record("SpeechSynthesizer.SpeechFinished", finished, number=f"f{n}", at_ms=6_000 + n)
+        for n in range(many)
+    ]
+    await world.deliver(told)
+
+    def counted(status: ConsistentStatus) -> list[tuple[str, Mark]]:
+        nonlocal looks
+        looks += 1
+        return in_order(status)
+
+    in_order = followups._follow_ups
+    monkeypatch.setattr(followups, "_follow_ups", counted)
+    answer = await on_event(again(ASKED), world.ports)
+    assert answer.turn != FIRST
+    assert len(answer.marks) == 1 + many, "all of them belong to the answer"
+    assert looks == 2
