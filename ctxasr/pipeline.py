@@ -63,6 +63,9 @@ LOOKS_MAX: Final = 20
 DECISIONS_MAX: Final = 4
 """Decisions of one event: the customer is forgotten between any two of them."""
 
+SWEEP_LOOKS_MAX: Final = 10
+"""Looks of one sweep at a customer's open turns: one more each time that some cannot be closed."""
+
 PATIENCE: Final = 0.5
 """For this share of what is left of the compute window the owner of a claim is waited for."""
 
@@ -137,21 +140,19 @@ async def sweep(customer: str, ports: Ports) -> int:
     Raises:
         StoreUnavailable: some could not be closed; all others are.
     """
-    settled, failed = 0, list[Exception]()
-    for status in await ports.store.turns(customer):
-        if ports.clock.now_ms() < _last_ms(status, ports) + ports.grace_ms:
-            continue
-        asked = expects_speech(status) or status.unreadable  # perhaps, in a newer version's words
-        outcome = Outcome.MISSED if asked else Outcome.DISCARDED
-        try:
-            closed = await discard(
-                status, ports.store, ports.vault, outcome=outcome, owner=status.owner
-            )
-        except Exception as error:  # whatever is wrong with this one, the others are closed
-            ports.telemetry.point("not closed", status.turn, cause=type(error).__name__)
-            failed.append(error)
-        else:
-            settled += closed.outcome is outcome
+    settled, failed, after = 0, list[Exception](), None
+    for _ in range(SWEEP_LOOKS_MAX):
+        seen, failed_before = await ports.store.turns(customer, after=after), len(failed)
+        for status in seen:
+            try:
+                if ports.clock.now_ms() >= _last_ms(status, ports) + ports.grace_ms:
+                    settled += await _close(status, ports)
+            except Exception as error:  # whatever is wrong with this one, the others are closed
+                ports.telemetry.point("not closed", status.turn, cause=type(error).__name__)
+                failed.append(error)
+        if len(failed) == failed_before:
+            break
+        after = seen[-1].turn  # those that stay open must not hide the ones behind them for ever
     for cause in failed:
         if not isinstance(cause, CtxasrError):
             raise cause
@@ -160,6 +161,14 @@ async def sweep(customer: str, ports: Ports) -> int:
             f"{len(failed)} turns were not closed, {settled} others were; {failed[0]}"
         )
     return settled
+
+
+async def _close(status: ConsistentStatus, ports: Ports) -> bool:
+    """Settle a turn whose grace period is over, unless an event is faster."""
+    asked = expects_speech(status) or status.unreadable  # perhaps, in a newer version's words
+    outcome = Outcome.MISSED if asked else Outcome.DISCARDED
+    closed = await discard(status, ports.store, ports.vault, outcome=outcome, owner=status.owner)
+    return closed.outcome is outcome
 
 
 def _last_ms(status: ConsistentStatus, ports: Ports) -> float:

@@ -91,8 +91,11 @@ class EventStore(Protocol):
         """The item by a strongly consistent read; None when there is none or it has expired."""
         ...
 
-    async def turns(self, customer: str) -> list[ConsistentStatus]:
-        """All unsettled turns of a customer: what the sweep looks at."""
+    async def turns(self, customer: str, *, after: TurnKey | None = None) -> list[ConsistentStatus]:
+        """Unsettled turns of a customer, a bounded number of them: what the sweep looks at.
+
+        They stand in an order of the store's own; `after` asks for those behind that one.
+        """
         ...
 
     async def link(self, turn: TurnKey, token: str, expires_at_s: int) -> None:

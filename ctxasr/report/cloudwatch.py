@@ -45,7 +45,7 @@ PORTS: Final = ("status.", "payload.")
 
 MILLISECONDS: Final = frozenset({"ContextAgeMs", "EmbedMs", "WindowSlackMs", "RescoreMs"})
 """Metrics that are durations; the others are counts: those of OUTCOME_METRICS, Recorded,
-StoreUnavailable."""
+UnclosedTurns (a sweep could not close one, and comes again), StoreUnavailable."""
 
 
 class CloudWatch:
@@ -74,6 +74,8 @@ class CloudWatch:
                 self._window_ends_ms.set(facts["at_ms"] + facts["duration_ms"])
                 self._embeds_here.set(False)
             case "missed" | "not closed":
+                if name == "not closed":  # a miss is counted where it is settled
+                    self.count("UnclosedTurns")
                 self._logger.warning(name, extra=_ids(turn) | facts)
             case "settled":
                 ends_ms = self._window_ends_ms.get()

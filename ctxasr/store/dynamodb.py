@@ -178,7 +178,7 @@ class DynamoEventStore:
         item = await self._get(schema.status_key(turn))
         return None if item is None or self._expired(item) else schema.to_status(item)
 
-    async def turns(self, customer: str) -> list[ConsistentStatus]:
+    async def turns(self, customer: str, *, after: TurnKey | None = None) -> list[ConsistentStatus]:
         """At most TURNS_MAX.
 
         Raises:
@@ -194,6 +194,8 @@ class DynamoEventStore:
             "ConsistentRead": True,
             "Limit": QUERY_PAGE_ITEMS,
         }
+        if after is not None:
+            request["ExclusiveStartKey"] = schema.status_key(after)
         for _ in range(QUERY_PAGES_MAX):
             answer = await self._send("query", **request)
             for item in answer["Items"]:

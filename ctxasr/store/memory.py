@@ -96,12 +96,13 @@ class MemoryEventStore:
         item = self._turns.get(turn)
         return None if item is None or self._expired(item.expires_at_s) else self._keep(item)
 
-    async def turns(self, customer: str) -> list[ConsistentStatus]:
+    async def turns(self, customer: str, *, after: TurnKey | None = None) -> list[ConsistentStatus]:
         return [
             self._keep(item)
             for turn, item in sorted(self._turns.items())
             if turn.customer == customer
             and item.outcome is None
+            and (after is None or turn > after)
             and not self._expired(item.expires_at_s)
         ]
 

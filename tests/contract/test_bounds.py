@@ -160,7 +160,9 @@ async def test_the_sweeps_query_is_paged_and_bounded(
     monkeypatch.setattr(dynamodb, "QUERY_PAGE_ITEMS", 2)
     assert len(await place.store.turns("c")) == 5
     monkeypatch.setattr(dynamodb, "TURNS_MAX", 3)
-    assert len(await place.store.turns("c")) == 3
+    seen = await place.store.turns("c")
+    assert len(seen) == 3
+    assert len(await place.store.turns("c", after=seen[-1].turn)) == 2, "those behind it"
     monkeypatch.setattr(dynamodb, "TURNS_MAX", 6)
     monkeypatch.setattr(dynamodb, "QUERY_PAGES_MAX", 2)
     assert len(await place.store.turns("c")) == 4, "what was found can be closed"

@@ -182,6 +182,10 @@ async def test_the_sweep_sees_unsettled_turns_of_one_customer(place: Place) -> N
     found = {status.turn: status for status in await place.store.turns(TURN.customer)}
     assert set(found) == {keys[0], keys[2], keys[3]}
     assert found[keys[2]].owner == "me"
+    first, *others = found
+    behind = await place.store.turns(TURN.customer, after=first)
+    assert [status.turn for status in behind] == others
+    assert await place.store.turns(TURN.customer, after=others[-1]) == []
     place.clock.ms = (EXPIRES_S + 3) * 1000 - CLOCK_SKEW_MS_MAX
     assert [status.turn for status in await place.store.turns(TURN.customer)] == [keys[3]]
 

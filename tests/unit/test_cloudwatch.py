@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import LoopClock, World, completed, run, turn
+from conftest import LoopClock, World, completed, recognize, run, turn
 
 from ctxasr.errors import EnvelopeError, StoreUnavailable
 from ctxasr.events import Outcome, TurnKey
-from ctxasr.pipeline import on_event
+from ctxasr.pipeline import on_event, sweep
 from ctxasr.report.cloudwatch import CloudWatch
 from ctxasr.report.xray import PACKET_BYTES_MAX, SPANS_MAX, Traces
+from ctxasr.trigger import GRACE_MS
 
 CANARY = "zanzibarcanary"
 SAMPLED = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -160,6 +161,30 @@ def test_a_turn_counts_once_where_it_is_settled(capsys: pytest.CaptureFixture[st
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "ctxasr"
     settled = [line for line in lines if line.get("message") == "settled"]
     assert {line["interaction"] for line in settled} == {"turn-1"}
+
+
+def test_a_turn_that_a_sweep_could_not_close_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world, watch = World(), CloudWatch(LoopClock())
+
+    async def refuses(name: str, call: Any) -> Any:
+        if name == "settle":
+            raise StoreUnavailable("refused")
+        return await call()
+
+    async def main() -> None:
+        await world.deliver([recognize("turn-1"), recognize("turn-2")])
+        world.clock.skipped_ms = GRACE_MS
+        with pytest.raises(StoreUnavailable):
+            await sweep("customer", replace(world.process(refuses), telemetry=watch))
+
+    run(main())
+    watch.flush()
+    (metrics,) = [
+        line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line
+    ]
+    assert metrics["UnclosedTurns"] == [1.0, 1.0]
 
 
 def test_errors_of_others_are_told_by_type_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,15 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import World, run, turn
+from conftest import START_MS, TTL_S, World, completed, run, turn
 
 from ctxasr import forget as stage
 from ctxasr.errors import LimitExceeded, StoreUnavailable
-from ctxasr.events import ConsistentStatus, Outcome, PayloadKind, TurnKey
+from ctxasr.events import ConsistentStatus, Outcome, PayloadKind, TurnKey, to_event
 from ctxasr.forget import forget
-from ctxasr.pipeline import on_event
+from ctxasr.pipeline import DECISIONS_MAX, on_event
 from ctxasr.ports import EventStore
-from ctxasr.record import SEALINGS_MAX
+from ctxasr.record import SEALINGS_MAX, record
 
 
 def test_all_of_one_customer_goes_and_nothing_of_another() -> None:
@@ -221,6 +221,44 @@ def test_a_payload_is_sealed_a_bounded_number_of_times(times: int, ends: bool) -
             await on_event(said, world.process(meanwhile))
         await on_event(said, world.process())
         await check_readable(world)
+
+    run(main())
+
+
+@pytest.mark.parametrize("write", ["settle", "claim"])
+@pytest.mark.parametrize(("times", "ends"), [(DECISIONS_MAX - 1, True), (DECISIONS_MAX, False)])
+def test_an_event_decides_a_bounded_number_of_times(write: str, times: int, ends: bool) -> None:
+    """Before each decision is carried out all is forgotten, and recorded once more elsewhere."""
+
+    async def main() -> None:
+        world, left = World(), [times]
+        given = turn()
+        if write == "settle":  # the turn ends without a question
+            given = {"utterance": given["utterance"], "completed": completed()}
+        *before, last = given.values()
+        if write == "claim":  # "started", the last, decides nothing
+            last = before.pop()
+        await world.deliver(before)
+
+        async def meanwhile(name: str, call: Any) -> Any:
+            if name == write and left[0]:
+                left[0] -= 1
+                await forget("customer", world.store, world.vault)
+                for one in (*before, last):
+                    again = to_event(one, TTL_S)
+                    await record(again, world.store, world.vault, START_MS // 1_000 + TTL_S)
+            return await call()
+
+        if ends:
+            await on_event(last, world.process(meanwhile))
+        else:
+            with pytest.raises(StoreUnavailable, match="DECISIONS_MAX"):
+                await on_event(last, world.process(meanwhile))
+            assert (await world.status()).outcome is None
+            await on_event(last, world.process())
+        closed = Outcome.DISCARDED if write == "settle" else Outcome.EMBEDDED
+        assert (await world.status()).outcome is closed
+        assert left == [0]
 
     run(main())
 

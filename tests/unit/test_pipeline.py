@@ -37,7 +37,7 @@ from ctxasr.events import (
     Record,
     TurnKey,
 )
-from ctxasr.pipeline import LOOK_FIRST_MS, LOOKS_MAX, Ports, embed, on_event, sweep
+from ctxasr.pipeline import LOOK_FIRST_MS, LOOKS_MAX, SWEEP_LOOKS_MAX, Ports, embed, on_event, sweep
 from ctxasr.timing import CLOCK_SKEW_MS_MAX, REPLY_MS_MAX
 from ctxasr.trigger import GRACE_MS
 
@@ -615,6 +615,40 @@ def test_the_sweep_goes_on_past_a_turn_that_it_cannot_close(
                 if what == "not closed"]  # fmt: skip
         assert said == [("turn-1", {"cause": type(wrong).__name__})]
         assert await sweep("customer", world.ports) == (1 if left is None else 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("unclosable", "settled"),
+    [(SWEEP_LOOKS_MAX - 1, 1), (2 * (SWEEP_LOOKS_MAX - 1), 1), (2 * SWEEP_LOOKS_MAX, 0)],
+)
+def test_turns_that_cannot_be_closed_do_not_hide_those_behind_them(
+    unclosable: int, settled: int
+) -> None:
+    """One look shows a bounded number of turns: here two."""
+    world = World()
+    names = [f"turn-{number:02}" for number in range(unclosable + 1)]
+    last = names[-1]
+
+    class Narrow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+        async def turns(self, customer: str, **after: Any) -> list[ConsistentStatus]:
+            return (await world.store.turns(customer, **after))[:2]
+
+        async def settle(self, key: TurnKey, *args: Any, **named: Any) -> ConsistentStatus:
+            if key.interaction != last:
+                raise StoreUnavailable("refused")
+            return await world.store.settle(key, *args, **named)
+
+    async def main() -> None:
+        await world.deliver([recognize(name) for name in names])
+        world.clock.skipped_ms = GRACE_MS
+        with pytest.raises(StoreUnavailable, match=f"{unclosable} turns were not closed"):
+            await sweep("customer", replace(world.ports, store=Narrow()))  # type: ignore[arg-type]
+        assert ((await world.status(last)).outcome is Outcome.DISCARDED) == bool(settled)
 
     run(main())
 

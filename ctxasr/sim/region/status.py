@@ -88,7 +88,7 @@ class StatusPort:
         handling.looks += 1
         return await handling.request("read", tables.latencies.read, lambda: self._item(turn))
 
-    async def turns(self, customer: str) -> list[ConsistentStatus]:
+    async def turns(self, customer: str, *, after: TurnKey | None = None) -> list[ConsistentStatus]:
         handling, tables = self._handling, self._tables
         tables.watch.asked(handling, customer)
 
@@ -98,6 +98,8 @@ class StatusPort:
             tables.charge(partition.reads, read_units(size))
             tables.returned_bytes += size
             for turn in sorted(partition.items):
+                if after is not None and turn <= after:
+                    continue
                 found += at_once(tables.machine(handling, partition.items, turn).turns(customer))
             return found[:TURNS_MAX]
 

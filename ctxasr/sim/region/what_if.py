@@ -138,8 +138,8 @@ class Eager(StatusPort):
     ) -> Answer[ConsistentStatus]:
         return super().settle(turn, outcome, owner=owner, ref=ref, grounds=_seen(grounds))
 
-    async def turns(self, customer: str) -> list[ConsistentStatus]:
-        return [_asking(status) for status in await super().turns(customer)]
+    async def turns(self, customer: str, *, after: TurnKey | None = None) -> list[ConsistentStatus]:
+        return [_asking(status) for status in await super().turns(customer, after=after)]
 
     def _update(
         self, operation: str, turn: TurnKey, change: Change, creates: bool
