@@ -181,7 +181,7 @@ def parts_of(words: Sequence[Word], counts: dict[str, int]) -> Iterator[Sequence
 
 
 def _is_torn(words: Sequence[Word], start: int, end: int) -> bool:
-    """Whether words `start` to `end` end amid a figure or signs, as "2.", "C+" and "Ben +"."""
+    """Whether words `start` to `end` end amid figures or signs, as "2.", "C+" and "30 PM"."""
     for at, inside, outside in ((start, start, start - 1), (end, end - 1, end)):
         if not 0 < at < len(words):
             continue
@@ -189,6 +189,9 @@ def _is_torn(words: Sequence[Word], start: int, end: int) -> bool:
         if _is_sign(words[inside]) and (touching or not _touches(words, inside, start, end)):
             return True
         if touching and words[outside].cased in (".", "&"):
+            return True
+        beside = words[at].start - words[at - 1].end == 1
+        if beside and words[at - 1].cased[-1].isdecimal() and words[at].cased[0].isdecimal():
             return True
     return False
 

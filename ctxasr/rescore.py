@@ -9,7 +9,7 @@ replaced by the phrase. Keeping the plain text scores 0. A candidate scores
 and the best score above 0 wins: a log-linear model of the posterior whose first terms are the
 likelihood of what was heard and whose last is the prior from the context. `edits` counts the words
 beside the phrase that differ from the plain text; a phrase that stands in the plain text already
-is not sought elsewhere, and a generic answer is taken for the whole utterance or not at all. The
+is not sought beside it, and a generic answer is taken for the whole utterance or not at all. The
 weights are fitted by minimum expected word errors; `ctxasr train --part rescorer` prints them.
 Without bias the result is the plain text, to the letter.
 
@@ -119,9 +119,9 @@ async def candidates(
             continue
         # "no thanks" is no part of an answer: "no thank you" must not become "no thanks you".
         partial = biasing.phrase.signal == GENERIC_SIGNAL and not _is_whole(recognition, match)
-        if not partial and (match.phrase not in said or match.hypothesis == 0):
+        as_heard = match.exact and match.hypothesis == 0
+        if not partial and (match.phrase not in said or as_heard):
             seen = features(match, edits_outside(recognition, match), biasing.log_prior)
-            as_heard = match.exact and match.hypothesis == 0
             where = match.start, match.end
             text = heard.text if as_heard else replaced(heard, *where, biasing.phrase, style)
             found.append(Candidate(text, biasing, seen))

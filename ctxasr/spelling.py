@@ -7,7 +7,7 @@
     "CALL THE HOUR"             -> "Bauer"                 "CALL BAUER"
 
 The phrase comes in its own spelling, unless the recogniser writes everything in one case and
-without punctuation: then the phrase is written so as well.
+without punctuation: then the phrase is written so as well, with figures where those are written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from ctxasr.hypotheses import Change, Hypothesis, Phrase
 from ctxasr.words import Word, words_in
 
 _PUNCTUATION: Final = re.compile(r"[.,;:!?\u2026](?=\s|$)|[\"()\u201c\u201d\u00ab\u00bb]")
+_FIGURES: Final = re.compile(r"[\d&%$€£#@+]")
+"""Who writes these in small letters writes them in names as well."""
 _SENTENCE_END: Final = re.compile(r"[.!?\u2026][\"')\u201d\u2019]?\s")
+_CAPITALS_WORDS_MIN: Final = 2
+"""So many words in capitals make a style: one alone may be "UFC", or the hour of "10 AM"."""
 _CLITIC: Final = re.compile(r"'(?:s|ll|d|ve|re|m)$")
 
 
@@ -38,13 +42,19 @@ class Style(Enum):
 
 
 def style_of(hypotheses: Iterable[Hypothesis]) -> Style:
-    """The style of an n-best list: all of it must be of one case to count as such."""
-    texts = [heard.text for heard in hypotheses]
-    if any(_PUNCTUATION.search(text) for text in texts):
+    """The style of an n-best list: all of it must be of one case to count as such.
+
+    What has no letters, as "9:30", or but one word in capitals, as "UFC", tells nothing.
+    """
+    heard = list(hypotheses)
+    text = "\n".join(one.text for one in heard)
+    if _PUNCTUATION.search(text):
         return Style.WRITTEN
-    if all(text == text.lower() for text in texts):
+    if text.islower():
         return Style.LOWER
-    return Style.UPPER if all(text == text.upper() for text in texts) else Style.WRITTEN
+    words = {word.text for one in heard for word in one.places if word.cased.isupper()}
+    several = sum(len(word) > 1 for word in words) >= _CAPITALS_WORDS_MIN
+    return Style.UPPER if text.isupper() and several else Style.WRITTEN
 
 
 def cuts_a_sign(places: Sequence[Word], start: int, end: int) -> bool:
@@ -65,7 +75,8 @@ def replaced(heard: Hypothesis, start: int, end: int, phrase: Phrase, style: Sty
         if text.isupper() and (text[:begin] + text[stop:]).isupper():
             put = put.upper()  # all of it is shouted, not the name alone
     else:
-        put = phrase.text if style is Style.LOWER else phrase.text.upper()
+        put = phrase.spelling if _FIGURES.search(text) else phrase.text
+        put = put.lower() if style is Style.LOWER else put.upper()
     put += _clitic(last.text, text[:stop], phrase)
     if put[-1] in ".!?" and text[stop : stop + 1] == put[-1]:
         stop += 1

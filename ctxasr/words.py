@@ -31,7 +31,10 @@ _PARTING: Final = dict.fromkeys(map(ord, "\u2122\u2120\u00ae\u00a9\u2117"), " ")
 _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Fillers and joiners beside those of the category Cf."""
 
-_PUT_RIGHT: Final = _APOSTROPHES | _PARTING | {0x2116: "#", 0x13F: "L", 0x140: "l"}
+_ALIKE: Final = dict(zip(map(ord, "\u2116\u013f\u0140\u2044\u2215"), "#Ll//", strict=True))
+"""Signs of number, Catalan letters, and strokes between figures."""
+
+_PUT_RIGHT: Final = _APOSTROPHES | _PARTING | _ALIKE
 
 _CATALAN: Final = re.compile("(?<=[lL])\u00b7(?=[lL])")
 """The dot in "col\u00b7lecció" belongs to the word."""
@@ -48,7 +51,10 @@ CACHE_CHARS_MAX: Final = 2_000
 """Characters whose kind is remembered: those of a handful of scripts."""
 
 _CURRENCIES: Final = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees"}
-_SIGNS: Final = {"&": "and", "+": "plus", "@": "at", "%": "percent", "°": "degrees", ".": "point"}
+_SIGNS: Final = _CURRENCIES | {
+    "&": "and", "+": "plus", "@": "at", "%": "percent", "°": "degrees", "¢": "cents", ".": "point",
+}  # fmt: skip
+_SCALES: Final = {"k": "thousand", "m": "million", "b": "billion"}
 
 _LETTER_S: Final = re.compile(r"(?<!\$)\$+(?=[^\W\d_])|(?<=[^\W\d_])\$+(?!\d)")
 """Among letters, "$" is one: "A$AP", "Ke$ha"."""
@@ -56,7 +62,8 @@ _LETTER_S: Final = re.compile(r"(?<!\$)\$+(?=[^\W\d_])|(?<=[^\W\d_])\$+(?!\d)")
 _TOKEN: Final = re.compile(
     r"""
       (?P<money> [$€£¥₹]\ ?(?P<whole>\d+(?:,\d{3})*)(?:\.(?P<part>\d+))?
-                 (?:\ (?P<scale>thousand|million|billion|trillion))?(?![^\W_]) )
+                 (?:\ (?P<scale>thousand|million|billion|trillion)|(?P<short>k|m|mn|b|bn))?
+                 (?![^\W_]) )
     | (?P<mixed> (?:(?<=\d[ -])\d/\d|(?<![\d/.])(?:1/2|1/3|2/3|1/4|3/4))(?![\d/]) )
     | (?P<vulgar>\u2044 )
     | (?P<word>  (?:(?<![\d,.])\d{1,3}(?:,\d{3})+(?!,?\d)|[^\W_]+)(?:'*[^\W_]+)* )
@@ -64,7 +71,8 @@ _TOKEN: Final = re.compile(
     | (?P<sharp> (?<=\b[A-Ga-g])[#♯](?!\w) )
     | (?P<hash>  (?<!\w)\#(?=[^\W_]) )
     | (?P<dot>   (?<=[^\W_])\.(?=(?:com|net|org|edu|gov|io|tv|fm|ai)\b) )
-    | (?P<sign>  &(?:amp;)? | [+@] | (?<=\d)\ ?% | (?<=\d)° | (?<=\d)\.(?=\d) )
+    | (?P<sign>  &(?:amp;)? | [+@] | (?<=\d)\ ?% | (?<=\d)[°¢]
+                 | (?<=\d)\ ?[$€£¥₹](?!\ ?\d) | (?<=\d)\.(?=\d) )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -168,7 +176,8 @@ def _said(found: re.Match[str], cased: str, plain: str) -> list[str]:
 
 
 def _money(found: re.Match[str]) -> list[str]:
-    words, part, scale = [found["whole"].replace(",", "")], found["part"], found["scale"]
+    words, part = [found["whole"].replace(",", "")], found["part"]
+    scale = found["scale"] or (found["short"] and _SCALES[found["short"][0].lower()])
     currency = _CURRENCIES[found[0][0]]
     if scale or (part and len(part) != 2):
         words += ["point", part] if part else []

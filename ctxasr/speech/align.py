@@ -17,9 +17,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -65,7 +66,10 @@ RANK_COST: Final = 0.15
 """Phones that one place in the n-best list costs when the best matches are picked."""
 
 
-_SMALL: Final = frozenset(("the", "and", "a"))
+REST_COST: Final = 0.3
+"""Where numbers are said or named, by phone: so much the words may differ that differ."""
+
+_SMALL: Final = frozenset("the and of in on at de la".split())
 
 
 class Pronunciations(Protocol):
@@ -88,9 +92,18 @@ class _Sought:
     readings: tuple[Reading, ...]
     variants: list[Ints]
     numbered: tuple[tuple[list[str], list[str]], ...]
-    """Of each reading that holds a number the other words, and the numbers."""
+    """Of each reading the other words, and the numbers; nothing where none holds a number."""
     letters: dict[str, int]
     """The phrase and its readings as bare letters and digits, and of how many words at most."""
+    lengths: dict[str, int]
+    """The phones of each word that is said in it."""
+
+    def rest_of(self, said: Sequence[str]) -> int:
+        """The phones of the phrase beside the words that it has in common with `said`."""
+        return min(
+            (sum(self.lengths[word] for word in _beside(one, said)) for one in self.readings),
+            default=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +113,12 @@ class _Spoken:
     words: tuple[str, ...]
     said: tuple[Reading, ...]
     """How each word is read."""
+    counted: tuple[Reading, ...]
+    """The same, but a numeral as its number: "V" as five."""
     phones: Ints
     bounds: Ints
     skips: tuple[float, ...]
     """What it costs that a whole word has no counterpart; infinite for words that are not small."""
-    letters: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict)
-    """Of stretches that were looked at the bare letters, and how many words they are."""
 
     def widened(self, start: int, end: int) -> list[tuple[int, int, float]]:
         """Words `start` to `end`, also with a small word before or behind, and what that costs."""
@@ -131,30 +144,58 @@ class _Spoken:
                 if hit.start in starts and hit.end in stops:
                     yield Found(hit.phrase, starts[hit.start], stops[hit.end])
 
-    def has_another_number(self, start: int, end: int, phrase: _Sought) -> bool:
-        """Whether words `start` to `end` say the phrase but with another number, or with none.
-
-        Numbers are everyday words: "episode five" is no misheard "episode four".
-        """
-        if not phrase.numbered:
-            return False
-        rest, numbers = _parted(word for reading in self.said[start:end] for word in reading)
-        return any(others == rest and said != numbers for others, said in phrase.numbered)
-
-    def says(self, start: int, end: int, phrase: _Sought) -> bool:
-        """Whether words `start` to `end` are the phrase, in whatever spelling, or run together.
+    def joined_in(self, phrases: dict[str, list[tuple[int, int]]], longest: int) -> Iterator[Found]:
+        """The phrases that are said letter by letter, in whatever spelling, or run together.
 
         "second" says "2nd", "USA" "U.S.A.", "wifi" "Wi-Fi", and "beyonce" "Beyoncé". What was taken
         apart is put together again: "wal greens" is no "Walgreens".
         """
-        if (start, end) not in self.letters:  # the same few stretches for hundreds of phrases
-            said = [word for reading in self.said[start:end] for word in reading]
-            ways = [way for way in (self.words[start:end], said) if way]
-            self.letters[start, end] = {_letters(way): len(way) for way in ways}
-        for letters, count in self.letters[start, end].items():
-            if count <= phrase.letters.get(letters, 0):
+        ways = [[(word,) for word in self.words], self.said]
+        for way in ways:
+            letters = [(_letters(words), len(words)) for words in way]
+            for start in range(len(letters)):
+                run, count = "", 0
+                for end in range(start, len(letters)):
+                    run, count = run + letters[end][0], count + letters[end][1]
+                    if count > longest:
+                        break
+                    for phrase, most in phrases.get(run, ()):
+                        if count <= most:
+                            yield Found(phrase, start, end + 1)
+
+    def is_other_than(self, start: int, end: int, phrase: _Sought, cost: float) -> bool:
+        """Whether words `start` to `end` say something that is no misheard form of the phrase.
+
+        Numbers are everyday words, and rarely misheard: "episode five" is not "episode four". And
+        whoever says a part in so many words says no more: "9:30" is not "9:30 AM". Nor does a
+        number speak for the words beside it: "7, please" is not "7 PM".
+        """
+        said = [word.lower() for reading in self.said[start:end] for word in reading]
+        if any(_is_part(said, reading) for reading in phrase.readings):
+            return True
+        counted = [word.lower() for reading in self.counted[start:end] for word in reading]
+        if not phrase.numbered and not _counts(counted):
+            return False
+        for way in (said, counted):
+            rest, numbers = _parted(way)
+            if any(others == rest and numbers != theirs for others, theirs in phrase.numbered):
                 return True
-        return False
+        numbers = self._numbers_around(start, end)
+        if phrase.numbered and not any(_stand_in(numbers, theirs) for _, theirs in phrase.numbered):
+            return True
+        return cost > REST_COST * min(phrase.rest_of(said), phrase.rest_of(counted))
+
+    def _numbers_around(self, start: int, end: int) -> list[str]:
+        """The numbers of words `start` to `end`, and those that go on beside them: of "ten
+        thousand" no word is a number by itself, and "Henry the Sixth" is none without his.
+        """
+        before = list(takewhile(_goes_on, reversed(self.counted[:start])))
+        behind = takewhile(_goes_on, self.counted[end:])
+        return _parted(
+            word
+            for reading in (*reversed(before), *self.counted[start:end], *behind)
+            for word in reading
+        )[1]
 
 
 class SoundAligner:
@@ -204,9 +245,16 @@ class SoundAligner:
             for number, phrase in enumerate(sought)
             for path in dict.fromkeys((phrase.words, *phrase.readings))
         )
+        joined: dict[str, list[tuple[int, int]]] = {}
+        for number, phrase in enumerate(sought):
+            for letters, count in phrase.letters.items():
+                if letters:
+                    joined.setdefault(letters, []).append((number, count))
+        longest = max((count for one in sought for count in one.letters.values()), default=0)
         found = {}
         for h, hypothesis in enumerate(spoken):
-            for hit in hypothesis.walked_by(graph):
+            hits = [*hypothesis.walked_by(graph), *hypothesis.joined_in(joined, longest)]
+            for hit in hits:
                 said = hypothesis.phones[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
                 variants = sought[hit.phrase].variants
                 length = len(variants[0]) if variants else len(said)
@@ -233,17 +281,17 @@ class SoundAligner:
                 begin, end = first[int(begins[row, stop])], first[int(stops[stop])]
                 cost = float(costs[row, stop])
                 for start, past, more in hypothesis.widened(begin, end):
-                    if hypothesis.has_another_number(start, past, sought[phrase]):
-                        continue
-                    exact = hypothesis.says(start, past, sought[phrase])
-                    match = Match(h, start, past, phrase, cost + more, len(phones), None, exact)
-                    found.append((match, phones))
+                    if not hypothesis.is_other_than(start, past, sought[phrase], cost + more):
+                        match = Match(h, start, past, phrase, cost + more, len(phones), None)
+                        found.append((match, phones))
         return found
 
     def _speak(self, heard: Hypothesis) -> _Spoken:
         """The first reading and pronunciation of every word; a word without any is silent."""
         places = heard.places[:WORDS_MAX]
-        said = tuple(ways[0] for ways in self._pronunciations.readings(heard.text, places))
+        readings = self._pronunciations.readings(heard.text, places)
+        said = tuple(ways[0] for ways in readings)
+        counted = tuple(next(filter(_counts, ways), ways[0]) for ways in readings)
         sounds = [encode(self._pronunciations.first_phones(reading)) for reading in said]
         bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
         costs = skip_costs()
@@ -255,7 +303,7 @@ class SoundAligner:
         ]
         joined = np.concatenate([*sounds, np.zeros(0, np.int64)])
         words = tuple(place.text for place in places)
-        return _Spoken(words, said, joined, bounds, tuple(small))
+        return _Spoken(words, said, counted, joined, bounds, tuple(small))
 
     def _seek(self, phrase: str) -> _Sought:
         sounds = self._pronunciations.sounds_of(phrase)
@@ -263,18 +311,56 @@ class SoundAligner:
         variants = [encode(phones[:PHONES_MAX]) for phones in sounds.phones[:tried]]
         heard = [phones for phones in variants if len(phones) >= PHRASE_PHONES_MIN]
         if variants and not heard:
-            return _Sought((), (), [], (), {})
+            return _Sought((), (), [], (), {}, {})
         readings = tuple(tuple(map(str.lower, reading)) for reading in sounds.readings)
-        numbered = tuple(_parted(one) for one in readings if not NUMBER_WORDS.isdisjoint(one))
+        numbered = tuple(map(_parted, readings)) if any(map(_counts, readings)) else ()
         words = tuple(normalise(phrase).split())
+        lengths = {
+            word.lower(): len(self._pronunciations.first_phones((word,)))
+            for reading in sounds.readings
+            for word in reading
+        }
         by_length = sorted((words, *readings), key=len)
         letters = {_letters(path): len(path) for path in by_length}
-        return _Sought(words, readings, heard, numbered, letters)
+        return _Sought(words, readings, heard, numbered, letters, lengths)
 
 
 def _letters(words: Iterable[str]) -> str:
     """The words without accents, apostrophes and gaps."""
     return fold("".join(words).lower()).replace("'", "")
+
+
+def _goes_on(reading: Iterable[str]) -> bool:
+    """Whether a number may go on in this word or beyond it."""
+    return _counts(reading) or not _SMALL.isdisjoint(reading)
+
+
+def _counts(reading: Iterable[str]) -> bool:
+    return not NUMBER_WORDS.isdisjoint(reading)
+
+
+def _is_part(said: Iterable[str], phrase: Iterable[str]) -> bool:
+    """Whether the words are words of the phrase, in order, and leave out more than small ones."""
+    words, whole = _without_small(said), _without_small(phrase)
+    return 0 < len(words) < len(whole) and _stand_in(words, whole)
+
+
+def _stand_in(words: Iterable[str], whole: Iterable[str]) -> bool:
+    """Whether the words are among those of the whole, in their order."""
+    rest = iter(whole)
+    return all(word in rest for word in words)
+
+
+def _beside(phrase: Sequence[str], said: Sequence[str]) -> list[str]:
+    """The words of the phrase but those that are said in the same order, as far as they go."""
+    ours, theirs = _without_small(phrase), _without_small(said)
+    same = SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks()
+    kept = {block.a + i for block in same for i in range(block.size)}
+    return [word for i, word in enumerate(ours) if i not in kept]
+
+
+def _without_small(words: Iterable[str]) -> list[str]:
+    return [word for word in words if word not in _SMALL]
 
 
 def _parted(words: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -180,7 +180,8 @@ class _Place:
         if not self._i or self._words[self._i - 1].text in _NO_NAME or not _ROMAN.fullmatch(text):
             return ()
         name, capital = self._words[self._i - 1].cased, cased.isupper() and not self._shouted
-        if not capital and (len(text) < 2 or text in _ALSO_NAMES):
+        unsure = text in _ALSO_NAMES and self._shouted
+        if not capital and not unsure and (text == "i" or text in _ALSO_NAMES):
             return ()
         if len(text) < 3 and not set(text) <= set("ivx"):
             return ()
@@ -191,7 +192,9 @@ class _Place:
         read = (number, ("the", *ordinal_of(number)))
         if text == "i" and self._i + 1 < len(self._words):
             return ()
-        return ((cased if text != "i" else "i",), *read) if len(text) == 1 else (*read, (text,))
+        if len(text) == 1:
+            return (text.upper() if text != "i" else "i",), *read
+        return ((text,), *read) if unsure else (*read, (text,))
 
     def _abbreviated(self, text: str, cased: str) -> tuple[Reading, ...]:
         last = self._i + 1 == len(self._words)
@@ -240,8 +243,8 @@ class _Place:
                 return letters, (text,)
             if not self._shouted and self._knows(text):
                 return (text,), letters
-            if not self._shouted and set(text) & _VOWELS:
-                return letters, (text,)
+            if set(text) & _VOWELS and not self._knows(text):
+                return ((text,), letters) if self._shouted else (letters, (text,))
         return self._by_letters(text)
 
     def _by_letters(self, text: str) -> tuple[Reading, ...]:
@@ -259,9 +262,13 @@ class _Place:
 
     @property
     def _shouted(self) -> bool:
-        """Whether all of several words are in capitals, which then mean nothing."""
-        letters = [word.cased for word in self._words if any(c.isalpha() for c in word.cased)]
-        return len(letters) > 1 and all(cased.isupper() for cased in letters)
+        """Whether all of several words are in capitals, which then mean nothing.
+
+        A letter or a numeral is no such word: "GTA V".
+        """
+        letters = [word for word in self._words if any(c.isalpha() for c in word.cased)]
+        words = [word for word in letters if len(word.text) > 1 and not _ROMAN.fullmatch(word.text)]
+        return len(words) > 1 and all(word.cased.isupper() for word in letters)
 
 
 def _mixed(text: str, knows: Callable[[str], bool]) -> tuple[Reading, ...]:

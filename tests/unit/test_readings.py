@@ -109,6 +109,11 @@ def said(text: str) -> set[str]:
         ("Rm. 12", "room twelve"),
         ("Medical Ctr", "medical center"),
         ("The 80's", "the eighties"),
+        ("GTA V", "g t a five"),
+        ("ROCKY V", "rocky five"),
+        ("5 €", "five euros"),
+        ("99¢", "ninety nine cents"),
+        ("$5M", "five million dollars"),
     ],
 )
 def test_a_name_is_read_as_people_say_it(text: str, reading: str) -> None:
@@ -231,6 +236,39 @@ RIGHT = [
     (("McDonald's", "Wendy's"), "mcdonalds"),
     (("Wi-Fi",), "wifi"),
     (("UB40", "Fort Minor"), "ub forty"),
+    # the number that was said is another one, whatever stands around it
+    (("Star Wars: Episode IV - A New Hope", "Star Wars: Episode V"), "Star Wars: Episode Six"),
+    (("Rocky IV", "Rocky III"), "Rocky V"),
+    (("Rocky IV", "Rocky III"), "I WANT ROCKY V NOW"),
+    (("Henry VIII", "Henry V"), "Um, Henry the Sixth I think."),
+    (("Henry VIII", "Henry V"), "I WANT HENRY VI NOW"),
+    (("GTA V", "GTA San Andreas"), "GTA 4"),
+    (("World War II", "World War I"), "Play World War III, please."),
+    (("1,000", "2,000"), "ten thousand"),
+    (("10½", "11½"), "nine and a half, please."),
+    (("The 1975", "Blink-182"), "i want blink 183 now"),
+    (("50% off", "25% off"), "75% off"),
+    (("123 Main St", "125 Main St"), "127 Main Street"),
+    (("9:30 AM", "10:30 AM"), "10:13 AM"),
+    (("iPhone 15", "iPhone 15 Pro"), "No, iPhone 16!"),
+    # a part of a name, and what only stands beside it
+    (("9:30 AM", "9:30 PM"), "Um, 9:30 I think."),
+    (("9:30 PM", "10:30 AM"), "8:30 AM"),
+    (("7 PM", "8 PM"), "Play 7, please."),
+    (("World War II", "World War I"), "call the second world war"),
+    (("Star Wars: Episode IV - A New Hope",), "No, Star Wars Episode 4!"),
+    (("Option A", "Option B"), "the first option"),
+    (("C#", "C++", "C"), "F#"),
+    (("10½", "11"), "ten and one half"),
+    # what is said in another way is not sought once more beside it
+    (("Rocky IV", "Rocky III"), "Um, Rocky the fourth I think."),
+    (("Henry VIII", "Henry V"), "Henry the 5th? Yes."),
+    (("123 Main St", "125 Main St"), "i want one two three main street now"),
+    (("GTA V", "GTA San Andreas"), "GTA 5"),
+    (("Wi-Fi", "Hi-Fi", "Sci-Fi"), "hifi"),
+    (("5 €", "99¢"), "ninety nine cents"),
+    (("$1.5M",), "1.5 million dollars"),
+    (("½ price",), "1⁄2 price"),
 ]
 
 
@@ -249,6 +287,10 @@ async def test_a_right_answer_stays_to_the_letter(names: tuple[str, ...], text: 
         (("St. James",), "Saint Jane's.", "St. James."),
         (("YouTube", "LaGuardia"), "You Tube, please.", "YouTube, please."),
         (("Walgreens",), "wal greens", "walgreens"),
+        (("Sum 41", "Maroon 5"), "some forty one, please", "Sum 41, please"),
+        (("Meg Bauer", "Meg Jones"), "call meg bower at 5", "call meg bauer at 5"),
+        (("9:30 AM", "10:30 AM"), "nine dirty am", "9 30 am"),
+        (("H&M",), "HNM", "H&M"),
     ],
 )
 async def test_what_was_misheard_is_found_by_its_reading(

@@ -39,6 +39,7 @@ def phrase(spelling: str) -> Phrase:
         ("call bower at 10:30", "bower", "Bauer", "call bauer at 10:30"),
         ("call johnson johnson", "johnson johnson", "Johnson & Johnson",
          "call johnson and johnson"),
+        ("call at 10:13", "10 13", "10:30 AM", "call at 10:30 am"),
         ("CALL BOWER'S", "bower's", "Bauer", "CALL BAUER'S"),
         ("MEG BOWER, PLEASE!", "meg bower", "Meg Bauer", "MEG BAUER, PLEASE!"),
         ("BOWER!", "bower", "Bauer", "Bauer!"),
@@ -62,7 +63,9 @@ def test_the_phrase_is_put_in_and_nothing_else_changes(
         (["power.", "power"], Style.WRITTEN),
         (["power", "Bauer"], Style.WRITTEN),
         (["it's meg bower, please"], Style.WRITTEN),
-        ([""], Style.LOWER),
+        (["10:13 AM"], Style.WRITTEN),
+        (["UFC", "U F C"], Style.WRITTEN),
+        (["9:30"], Style.WRITTEN),
     ],
 )
 def test_the_style_is_that_of_the_whole_list(texts: list[str], style: Style) -> None:
