@@ -17,7 +17,6 @@ The exit codes stand in `report/output.py`.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -60,9 +59,6 @@ app.command()(service.doctor)
 
 def main() -> None:
     """The entry point: every error becomes one line on stderr and an exit code."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed; the next file that is opened would be in its place
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 is no error

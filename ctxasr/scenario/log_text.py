@@ -5,8 +5,8 @@
     {"events": [{"event": ...}]}        the items of a wrapper
     12:00:01 DEBUG {"event": ...}       whatever stands before a document on its line is passed over
     stage: done                         YAML, as Home Assistant's users paste a pipeline's debug
-    run: {...}                          page; also several, one after the other, and between ```
-    events: [...]
+    run: {...}                          page; also several, one after the other, between ``` and
+    events: [...]                       among words, indented or quoted with >
 
 A line without any message is counted, not refused, also where other objects stand on it; one that
 begins like JSON and is none is wrong.
@@ -37,12 +37,19 @@ LOG_NESTING_MAX: Final = 32
 _YAML: Final = re.compile(r"(- )?(stage|run|events|init_options|error|type|started):(\s|$)")
 """How the pasted page begins."""
 
+_EVENT: Final = re.compile(r"^[ \t>]*- (type|data|timestamp):(\s|$)", re.MULTILINE)
+"""How an event of it begins."""
+
+_PAGE_LINE: Final = re.compile(r"\w+:(\s|$)|[-\s#]|$")
+"""What stands at the beginning of its lines; others are words around it."""
+
 _KEY: Final = re.compile(r"(\w+):(\s|$)")
 _FENCE: Final = re.compile(r"\s*(```|~~~|---(\s|$))")
 _WRAPPERS: Final = ("events", "messages", "records", "directives", "runs", "items", "log")
 _OBJECT: Final = re.compile(r'\{\s*["}]')
 """How a JSON object begins; other braces stand in the words of a log."""
 
+_OBJECT_LINE: Final = re.compile(r'^\{\s*"', re.MULTILINE)
 _BETWEEN: Final = frozenset(" \t\r\n,]" + BYTE_ORDER_MARK)
 _DECODER: Final = json.JSONDecoder()
 
@@ -68,11 +75,9 @@ def documents_in(text: str, file: str = "") -> Documents:
     if text.count("\n") + (not text.endswith("\n")) > LOG_LINES_MAX:
         message = f"more than LOG_LINES_MAX ({LOG_LINES_MAX}) lines; cut the log"
         raise ScenarioError(message, file=file, line=LOG_LINES_MAX + 1)
-    lines = (line for line in text.lstrip(BYTE_ORDER_MARK).split("\n") if line.strip())
-    first = next((line for line in lines if not _FENCE.match(line)), "")
     found = Documents()
-    if _YAML.match(first):
-        for source in _yaml(text, file):
+    if _is_page(text):
+        for source in _yaml(_page_alone(text), file, found):
             found.found += [(source.line_of(path), one) for path, one in _items(source.value)]
     else:
         for line, document in _json(text, file, found):
@@ -83,6 +88,27 @@ def documents_in(text: str, file: str = "") -> Documents:
                     found.passed_over.append(line)
         found.passed_over = list(dict.fromkeys(found.passed_over))
     return found
+
+
+def _is_page(text: str) -> bool:
+    """Whether a page of Home Assistant comes before any JSON."""
+    lines = (line for line in text.lstrip(BYTE_ORDER_MARK).split("\n") if line.strip())
+    first = next((line for line in lines if not _FENCE.match(line)), "")
+    event = _EVENT.search(text)
+    if event is not None:
+        return _YAML.match(first) is not None or not _OBJECT.search(text, 0, event.start())
+    return _YAML.match(first) is not None and not _OBJECT_LINE.search(text)
+
+
+def _page_alone(text: str) -> str:
+    """Without the marks of a quotation and the indentation of the whole page."""
+    event = _EVENT.search(text)
+    if event is not None and ">" in event[0]:
+        text = re.sub(r"^[ \t]*> ?", "", text, flags=re.MULTILINE)
+    indented = re.search(rf"^( *){_YAML.pattern}", text, re.MULTILINE)
+    if indented is not None and indented[1]:
+        text = re.sub(f"^{indented[1]}", "", text, flags=re.MULTILINE)
+    return text
 
 
 def holds_message(document: Any) -> bool:
@@ -168,23 +194,28 @@ def _refuse_json(line: str, file: str, number: int) -> None:
     raise ScenarioError(message, file=file, line=number)
 
 
-def _yaml(text: str, file: str) -> Iterator[Source]:
-    """One document after the other: a fence, or a key that stands there already, begins a new one.
+def _yaml(text: str, file: str, documents: Documents) -> Iterator[Source]:
+    """One document after the other: a fence, words around it, or a key that stands there already
+    begin a new one.
 
     Each is read behind as many empty lines as stand before it, so that errors name its own.
     """
     chunk: list[str] = []
     keys: set[str] = set()
-    begin = 1
+    begin, page = 1, False
     for number, line in enumerate([*text.lstrip(BYTE_ORDER_MARK).split("\n"), "---"], 1):
         key = _KEY.match(line)
-        again = key is not None and key[1] in keys
         fence = _FENCE.match(line) is not None
-        if fence or again:
-            if any(one.strip() for one in chunk):
+        inside = page and chunk[-1].strip() != ""
+        words = not (fence or inside or _PAGE_LINE.match(line))
+        if words:
+            documents.passed_over.append(number)
+        if fence or words or (key is not None and key[1] in keys):
+            if page:
                 shifted = "\n" * (begin - 1) + "\n".join(chunk)
                 yield parse_source(shifted, file, LOG_NESTING_MAX)
-            chunk, keys, begin = [], set(), number
-        chunk.append("" if fence else line)
+            chunk, keys, begin, page = [], set(), number, False
+        chunk.append("" if fence or words else line)
+        page = page or bool(_YAML.match(chunk[-1]) or _EVENT.match(chunk[-1]))
         if key is not None:
             keys.add(key[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,47 @@ def shapes() -> list[str]:
         f"```\n{as_yaml(*both)}```\n",
         json.dumps([SECOND, FIRST]),
     ]
+
+
+BARE = PASTED.removeprefix("```yaml\n").removesuffix("```\n")
+
+
+@pytest.mark.parametrize(
+    ("pasted", "passed_over"),
+    [
+        (f"Hi all, here is my debug log:\n\n{PASTED}\nAny ideas? It's odd: see above.\n", 2),
+        (f"<details><summary>Log</summary>\n\n{PASTED}\n</details>", 2),
+        (f"Hi all!\n{BARE}\n\nAny ideas?", 2),
+        (f"Version: 2025.2\n\n{PASTED}", 0),
+        (textwrap.indent(BARE, "    "), 0),
+        (textwrap.indent(PASTED, "> ", lambda line: True), 0),
+        (f"1. The log\n\n{textwrap.indent(PASTED, '   ')}", 1),
+        (BARE[BARE.index("events:") : BARE.index("stt:")], 0),
+    ],
+)
+def test_words_around_a_page_and_how_it_is_set_make_no_difference(
+    pasted: str, passed_over: int
+) -> None:
+    text = import_log(pasted.splitlines())
+    (turn,) = read_scenario(text).turns
+    assert (turn.user.hypotheses, turn.expect_speech) == (("Call Meg.",), True)
+    said = {0: "", 1: "1 line holds no message", 2: "2 lines hold no message"}[passed_over]
+    assert said in text
+    assert ("no message" in text) == bool(said)
+
+
+def test_a_line_that_lost_its_indentation_is_named() -> None:
+    broken = PASTED.replace("Do you mean Meg Jones\n", "Do you\nmean Meg Jones\n").splitlines()
+    near = broken.index("mean Meg Jones") // 10
+    with pytest.raises(ScenarioError, match=rf"log:{near}\d: not YAML"):
+        import_log(broken)
+
+
+@pytest.mark.parametrize("first", ["error: something odd", "started: 12:00", "run: 12"])
+def test_a_log_of_json_may_begin_like_a_page(first: str) -> None:
+    text = import_log([first, *map(json.dumps, FIRST["events"])])
+    assert read_scenario(text).turns[0].user.hypotheses == ("call meg",)
+    assert "1 line holds no message (line 1)" in text
 
 
 @pytest.mark.parametrize("number", range(len(shapes())))

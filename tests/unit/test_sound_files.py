@@ -186,8 +186,7 @@ async def in_thread(command: Command, *arguments: object) -> Any:
 
 
 def test_standard_input_and_pipes_are_read(command: Command, tmp_path: Path) -> None:
-    code = "from ctxasr.cli import main; main()"
-    base = [sys.executable, "-c", code, "recognise", "--json"]
+    base = [sys.executable, "-m", "ctxasr", "recognise", "--json"]
     data = (ROOT / "scenarios" / "audio" / "call_meg-2.flac").read_bytes()
     heard = subprocess.run([*base, "-"], input=data, capture_output=True, check=True, cwd=ROOT)
     assert json.loads(heard.stdout)["plain_text"] == "eller"
