@@ -94,6 +94,7 @@ class World:
         self._slow_ms: dict[tuple[int, str], float] = {}
         self._moved: dict[tuple[int, str], list[Fault]] = defaultdict(list)
         self._watch.began_ms, self._echoes = begins_of(plan), echoes_of(plan)
+        self._watch.calm = not plan.faults
         self._read_faults()
         self._evidence = Evidence(plan, self._watch, self._tables, setting.read_budget_ms)
         self._pending = 0

@@ -30,6 +30,15 @@ MUTANTS: Final = (
         20,
     ),
     Mutant(
+        1, "the end of whatever a turn says first closes its window",
+        "speeches.py",
+        "return sorted((Speech.of(*one) for one in own.items()), key=lambda one: one.place), loose",
+        "return sorted((Speech.of(*one) for one in own.items()), "
+        "key=lambda one: one.place, reverse=True), loose",
+        2_000, "none",
+        lines=6,  # what satisfies the trigger, the question's directive, a moment and its end
+    ),
+    Mutant(
         2, "all attempts at a turn's context store it at one place",
         "pipeline.py",
         'attempt = f"{turn.interaction} {process} {began_ms!r}"',

@@ -25,6 +25,11 @@ from ctxasr.store import schema
 from ctxasr.store.memory import MemoryEventStore
 
 SEEDS = 200
+
+TRIGGER_SEEDS = 1_200
+"""For the share of triggers that eventual reads lose. It is 8 to 10 of a hundred, and 1.3 is the
+standard error of so many seeds: the bound, 5, is three of them away. With 200 seeds it is 3."""
+
 PAYLOADS = ("utterance", "entities", "screen", "reply")
 
 every_profile = pytest.mark.parametrize("profile", ["none", "all"])
@@ -56,11 +61,16 @@ class Found:
 
 @cache
 def found(
-    what_if: WhatIf | None, profile: str, *, text_bytes: int = 0, context_bytes: int = 0
+    what_if: WhatIf | None,
+    profile: str,
+    *,
+    text_bytes: int = 0,
+    context_bytes: int = 0,
+    seeds: int = SEEDS,
 ) -> Found:
     total = Found()
     setting = Setting(trace=False, what_if=what_if, context_bytes=context_bytes)
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         plan = with_texts(draw(seed, replace(PROFILES[profile], forgets=0.0)), text_bytes)
         run = simulate(plan, MemoryEventStore, setting)
         total.turns += events(plan.deliveries, "recognize")
@@ -90,7 +100,9 @@ def test_a_single_table_forgets_as_well() -> None:
 
 @every_profile
 def test_eventual_reads_lose_triggers(profile: str) -> None:
-    ours, theirs = found(None, profile), found(WhatIf.EVENTUAL_READS, profile)
+    ours, theirs = (
+        found(one, profile, seeds=TRIGGER_SEEDS) for one in (None, WhatIf.EVENTUAL_READS)
+    )
     assert not ours.broken
     assert theirs.outcomes["embedded"] < 0.95 * ours.outcomes["embedded"]
     assert theirs.broken[6] > theirs.turns, "shown what is not the newest"

@@ -224,7 +224,7 @@ def test_a_wrong_envelope_is_named_by_its_field_and_never_quoted(document: Any, 
     ("text", "why"),
     [
         (b"\xff" + SECRET.encode(), "not UTF-8"),
-        ("", "not JSON"),
+        ("", "is empty"),
         (f'{{"directive": {SECRET}', "not JSON"),
         ("[" * 200_000, "not JSON"),
         ('{"a":' * 40_000, "not JSON"),

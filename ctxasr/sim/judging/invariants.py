@@ -31,7 +31,8 @@ Found = Iterator[tuple[TurnKey | None, str]]
 
 def settled(evidence: Evidence) -> Found:
     """1. Once the acknowledged events make a turn ready it is settled; at the end all turns are
-    settled that have not expired. Cannot apply where nothing was recorded."""
+    settled that have not expired. Where nothing goes wrong, none is missed while its question
+    plays. Cannot apply where nothing was recorded."""
     for part in evidence.tables.partitions.values():
         for turn, status in part.newest.items():
             if status.outcome is None and status.expires_at_s * 1_000 > evidence.swept_ms:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ctxasr.events import ConsistentStatus, Outcome, PayloadKind, PayloadRef, TurnKey
 from ctxasr.sim.judging.coverage import Coverage
 from ctxasr.sim.plans.plan import START_MS
-from ctxasr.sim.plans.templates import MARK, Template
+from ctxasr.sim.plans.templates import MARK, Template, place_of
 
 if TYPE_CHECKING:
     from ctxasr.sim.region.requests import Handling
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FOUND_MAX: Final = 20
 """Violations of one invariant that are named of a run: a broken build breaks everything."""
+
+MISS_SLACK_MS: Final = 1.0
+"""A window is over to the millisecond: marks hold whole ones."""
 
 
 class Violation(NamedTuple):
@@ -59,14 +62,16 @@ class TurnFacts:
     context_read: set[int] = field(default_factory=set)
     """Numbers of the writes whose context somebody was given."""
     crashed: bool = False
+    plays_ms: float = 0.0
+    """Until when its question plays at least, since 1970, by what its item showed at the claim."""
 
 
 class Watch:
     """The evidence of one run."""
 
     __slots__ = (
-        "began_ms", "broken", "coverage", "deleted", "encodings", "facts", "forgotten", "found",
-        "loop", "trace", "traced",
+        "began_ms", "broken", "calm", "coverage", "deleted", "encodings", "facts", "forgotten",
+        "found", "loop", "trace", "traced",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, coverage: Coverage, *, trace: bool = True) -> None:
@@ -83,6 +88,8 @@ class Watch:
         """Turns whose items the sweeper of the tables has deleted after their expiry; outcomes."""
         self.began_ms: dict[tuple[int, int, int], float] = {}
         """When the plan's turns begin, in ms from the start, by customer, dialogue and turn."""
+        self.calm = False
+        """Whether nothing goes wrong in the plan."""
         self.encodings: list[tuple[float, float]] = []
         """When each began, in s from the start, and the ms that the encoder is busy with it."""
 
@@ -189,11 +196,30 @@ class Watch:
             PayloadKind.UTTERANCE, PayloadKind.REPLY
         } <= kinds:  # fmt: skip
             self.violate(6, before.turn, "claimed although its trigger was not satisfied")
+        shown = {event.rpartition(".")[2]: mark for event, mark in before.marks.items()}
+        begins, reply = shown.get("started") or shown.get("speak"), shown.get("reply")
+        if begins is not None and reply is not None:
+            self.of(before.turn).plays_ms = float(begins.at_ms + (reply.number or 0))
+
+    def _judge_miss(self, status: ConsistentStatus) -> None:
+        """Where nothing goes wrong, only the end of the question or a barge-in is too early (1).
+
+        What a turn says before its question ends sooner, and that is no reason.
+        """
+        turn, now_ms = status.turn, self.loop.now_s * 1_000.0
+        left_ms = self.of(turn).plays_ms - START_MS - now_ms
+        ended = any(event.endswith((".finished", ".interrupted")) for event in status.marks)
+        place = (int(turn.customer[1:]), *place_of(f"{turn.interaction}.reply")[:2])
+        others = [ms for one, ms in self.began_ms.items() if one[0] == place[0] and one != place]
+        if left_ms > MISS_SLACK_MS and not ended and not any(ms <= now_ms for ms in others):
+            self.violate(1, turn, f"is missed though its question plays for {left_ms:.0f} ms more")
 
     def _judge_settle(
         self, handling: Handling, before: ConsistentStatus | None, status: ConsistentStatus
     ) -> None:
         self.coverage.hit(f"outcome: {status.outcome}")
+        if status.outcome is Outcome.MISSED and self.calm:
+            self._judge_miss(status)
         if handling.event == "sweep":
             self.coverage.hit(f"swept: {status.outcome}")
         elif status.owner not in (None, handling.event):
