@@ -35,7 +35,7 @@ from pydantic import (
 from ctxasr.documents import describe, parse_json
 from ctxasr.dynamic_entities import ID_CHARS_MAX, names_by_kind
 from ctxasr.errors import EnvelopeError
-from ctxasr.wire import NullIsAbsent, Wire
+from ctxasr.wire import FIRST_FAULT, NullIsAbsent, Wire
 
 MESSAGE_BYTES_MAX: Final = 262_144
 """One envelope as JSON: what one SQS message may hold."""
@@ -262,7 +262,7 @@ class Entities(Body):
 
     full_name: ClassVar[str] = "ContextText.Entities"
     kind: Annotated[str, StringConstraints(min_length=1)]
-    values: tuple[Annotated[str | Value, WrapValidator(_value)], ...]
+    values: Annotated[tuple[Annotated[str | Value, WrapValidator(_value)], ...], FIRST_FAULT]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -280,7 +280,7 @@ class ScreenList(Body):
     """The list that the device shows."""
 
     full_name: ClassVar[str] = "ContextText.ScreenList"
-    items: tuple[str, ...]
+    items: Annotated[tuple[str, ...], FIRST_FAULT]
 
 
 BODIES: Final[dict[str, type[Body]]] = {
@@ -318,7 +318,7 @@ class Message(Wire):
 class Envelope(Wire):
     """One directive or one event, with the client's context where it sent one."""
 
-    context: tuple[dict[str, Any], ...] | dict[str, Any] | None = None
+    context: Annotated[tuple[dict[str, Any], ...], FIRST_FAULT] | dict[str, Any] | None = None
     event: Message | None = None
     directive: Message | None = None
 

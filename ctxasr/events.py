@@ -250,13 +250,13 @@ def _content(body: Body, announced: int) -> _Content:
         case Entities():
             return _Content(PayloadKind.ENTITIES, body.texts, body.kind, ids=body.ids)
         case UpdateDynamicEntities():
-            for place, kind in enumerate(body.kinds):
+            kinds, names = body.kinds, body.names
+            for place, kind in enumerate(kinds):
                 _check_kind(kind, f"payload.types.{place}.name")
-            kinds, names = _joined(body.kinds), body.names
             if not names:
                 return _Content()
             ids = tuple(names.values()) if any(names.values()) else ()
-            return _Content(PayloadKind.ENTITIES, tuple(names), kinds, ids=ids)
+            return _Content(PayloadKind.ENTITIES, tuple(names), _joined(kinds), ids=ids)
         case ScreenList():
             return _Content(PayloadKind.SCREEN, body.items)
         case ElicitSlot():

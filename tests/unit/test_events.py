@@ -9,6 +9,7 @@ import pytest
 from conftest import envelope, record
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ctxasr.envelopes import (
     BODIES,
@@ -16,6 +17,7 @@ from ctxasr.envelopes import (
     MESSAGE_BYTES_MAX,
     SERVICE_PAYLOADS_MAX,
     Body,
+    Envelope,
     ExpectSpeech,
     Recognize,
     Record,
@@ -260,6 +262,31 @@ def test_message_bytes_max_at_its_edge() -> None:
     read_envelope(text + " " * (MESSAGE_BYTES_MAX - len(text)))
     with pytest.raises(LimitExceeded, match="MESSAGE_BYTES_MAX is 262144, got 262145"):
         read_envelope(text + " " * (MESSAGE_BYTES_MAX + 1 - len(text)))
+
+
+@pytest.mark.parametrize(
+    ("full_name", "field", "item"),
+    [
+        ("ContextText.Entities", "values", 1),
+        ("ContextText.Entities", "values", {}),
+        ("ContextText.Entities", "values", {"id": "", "text": "meg"}),
+        ("ContextText.ScreenList", "items", []),
+        ("A.b", "context", 1),
+    ],
+)
+def test_of_a_list_that_is_wrong_throughout_the_first_fault_is_told(
+    full_name: str, field: str, item: Any
+) -> None:
+    """Counting a hundred thousand of them held up the event loop for half a second."""
+    many = {field: [item] * 1_000}
+    given = envelope(full_name, {"kind": "contact"} | many, "turn-1", "m")
+    if field == "context":
+        given = envelope(full_name, {}, "turn-1", "m") | many
+    with pytest.raises(ValidationError) as told:
+        Envelope.model_validate(given)
+    assert told.value.error_count() <= 3, "of one item, in whatever form it could have"
+    with pytest.raises(EnvelopeError, match=rf"\b{field}\b.*\b0\b"):
+        read_envelope(json.dumps(given))
 
 
 def event(full_name: str, payload: dict[str, Any], **outer: Any) -> Event:
