@@ -52,6 +52,9 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 
 
+_WRITE_OUT: Final = "write the value out, and in quotes a text that begins with"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A YAML document: its values, and the line (from 1) of every field path."""
@@ -155,7 +158,7 @@ class _Builder:
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             self.stack.pop()
         elif isinstance(event, AliasEvent):
-            self.fail("aliases (*name) are not allowed; write the value out", line)
+            self.fail(f"aliases (*name) are not allowed; {_WRITE_OUT} *", line)
         elif isinstance(event, NodeEvent):
             self.take_node(event, line)
 
@@ -165,7 +168,9 @@ class _Builder:
         if self.values > VALUES_MAX:
             self.fail(f"more than VALUES_MAX ({VALUES_MAX}) keys and values", line)
         if getattr(event, "tag", None) is not None:
-            self.fail("tags (!name) are not allowed; write a plain value", line)
+            self.fail(f"tags (!name) are not allowed; {_WRITE_OUT} !", line)
+        if event.anchor is not None:
+            self.fail(f"anchors (&name) are not allowed; {_WRITE_OUT} &", line)
         if top is not None and isinstance(top.value, dict) and top.key is None:
             top.key = self.take_key(event, top, line)
             return
@@ -247,5 +252,9 @@ def _explain(error: MarkedYAMLError, text: str, line: int | None) -> str:
         return "a tab indents this line; YAML wants spaces"
     if "mapping values are not allowed" in (error.problem or ""):
         return "a colon where none can stand; put quotes around a text that holds ': '"
+    if "cannot start any token" in (error.problem or ""):
+        return "put quotes around a text that begins with @, % or `"
+    if "'<scalar>'" in (error.problem or "") and "'" in shown:
+        return "a text behind a closing quote; inside single quotes write '' for an apostrophe"
     parts = [part for part in (error.context, error.problem) if part]
     return f"not YAML: {', '.join(parts)}"

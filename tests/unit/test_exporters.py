@@ -373,6 +373,8 @@ def test_a_phrase_set_has_boosts_by_probability() -> None:
     assert google.phrase_set(MANY).kept == len(MANY) <= google.SET_PHRASES_MAX
     full = [phrase(f"{number:0100}") for number in range(google.SET_CHARS_MAX // 100 + 1)]
     assert google.phrase_set(full).left_out == {Left.NO_ROOM: 1}
+    signs = [phrase(one) for one in ("A$AP", "$5 meal", "Ty Dolla $ign", "$MONTH", "${own}")]
+    assert google.phrase_set(signs).left_out == {Left.CHARACTERS: 2}
     infinite = google.phrase_set([phrase("a", math.inf), phrase("b", -math.inf)]).content
     assert isinstance(infinite, dict)
     assert [one["boost"] for one in infinite["phrases"]] == [20.0, 10.0]

@@ -5,7 +5,8 @@
 Source: "Improve transcription results with model adaptation" and "Quotas and limits" in the Cloud
 Speech-to-Text documentation: 5,000 phrases and 100,000 characters a request, 100 characters a
 phrase; boosts above 0 and up to 20. In v1 it is an item of `adaptation.phraseSets`, in v2 the
-`inlinePhraseSet` of one.
+`inlinePhraseSet` of one. A word that begins with a dollar and a capital, or `${`, would be read as
+a class of words: such phrases are left out.
 
 boost = 10 + 10 p / p_max, with p the phrase's probability. This is a convention; it was not tuned.
 """
@@ -13,6 +14,7 @@ boost = 10 + 10 p / p_max, with p the phrase's probability. This is a convention
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,6 +35,9 @@ PHRASE_CHARS_MAX: Final = 100
 BOOST_MAX: Final = 20.0
 """The largest boost that is of use; the heaviest phrase gets it, the lightest half of it."""
 
+_CLASS: Final = re.compile(r"(?<!\w)\$[A-Z{]")
+"""How the name of a class begins: "$MONTH", "${own-class}"."""
+
 
 def phrase_set(phrases: Sequence[BiasingPhrase], options: Options = PLAIN) -> Exported:
     """The PhraseSet."""
@@ -51,4 +56,6 @@ def _boost(log_prior: float, top: float) -> float:
 
 
 def _write(text: str) -> str | Left:
+    if _CLASS.search(text):
+        return Left.CHARACTERS
     return text if len(text) <= PHRASE_CHARS_MAX else Left.TOO_LONG
