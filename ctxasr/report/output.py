@@ -61,9 +61,13 @@ def print_json(value: object) -> None:
 
 
 def say(message: str) -> None:
-    """A line for people, on stderr. Control characters in file names do nothing."""
+    """A line for people, on stderr. Control characters in file names do nothing.
+
+    Where nobody reads stderr any more, or its disk is full, the work and its exit code stay.
+    """
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-    print(f"ctxasr: {clean}", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(f"ctxasr: {clean}", file=sys.stderr, flush=True)
 
 
 def exit_code_of(error: BaseException) -> int:

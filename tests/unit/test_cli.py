@@ -400,3 +400,13 @@ def test_speaking_nothing_says_so(tmp_path: Path, command: Command) -> None:
     code, out, err = command("scenario", "speak", path)
     assert (code, out) == (0, "")
     assert "nothing to speak" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(("arguments", "code"), [(["schema"], 0), (["check", "none"], 2)])
+def test_a_full_stderr_changes_no_exit_code(arguments: list[str], code: int) -> None:
+    before = "from ctxasr.report.output import say; say('beside the work')"
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = process("scenario", *arguments, before=before, stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == code
+    assert bool(done.stdout) == (code == 0)
