@@ -12,7 +12,7 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ctxasr.envelopes import (
     MESSAGE_BYTES_MAX,
@@ -68,8 +68,8 @@ __all__ = [
     "InitiatorPayload", "Mark", "Message", "Outcome", "Payload", "PayloadKind", "PayloadRef",
     "Recognize", "Record", "Reply", "RequestProcessingCompleted", "ScreenList", "Speak",
     "SpeechFinished", "SpeechInterrupted", "SpeechStarted", "TurnKey", "TurnStatus", "TurnText",
-    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "marked_token", "read_envelope",
-    "short_hash", "speech_of", "to_count", "to_event", "token_of",
+    "UpdateDynamicEntities", "Utterance", "belongs_to_no_turn", "marked_token", "names_turn",
+    "read_envelope", "short_hash", "speech_of", "to_count", "to_event", "token_of",
 ]  # fmt: skip
 
 TEXT_BYTES_MAX: Final = 16_384
@@ -200,6 +200,19 @@ def belongs_to_no_turn(message: Message, interaction: str | None = None) -> str:
     if isinstance(message.payload, Unread):
         raise EnvelopeError(f"{header.full_name}: {message.payload.fault}")
     return ""
+
+
+def names_turn(envelope: Any, interaction: Any = None) -> bool:
+    """Whether an envelope as JSON, right or wrong, has the ids of a message that belongs to a turn.
+
+    One that has not is left out whatever else is wrong with it; see `belongs_to_no_turn`.
+    """
+    held = envelope if isinstance(envelope, dict) else {}
+    message = held.get("event") or held.get("directive")
+    header = message.get("header") if isinstance(message, dict) else None
+    if not isinstance(header, dict):
+        return False
+    return bool((header.get("dialogRequestId") or interaction) and header.get("messageId"))
 
 
 def to_event(record: Record, payload_ttl_s: int) -> Event:

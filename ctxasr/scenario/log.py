@@ -33,6 +33,7 @@ from ctxasr.events import (
     Speak,
     belongs_to_no_turn,
     marked_token,
+    names_turn,
     read_envelope,
 )
 from ctxasr.followups import answers_among
@@ -155,15 +156,9 @@ def _records(
 
 
 def _names_turn(document: dict[str, Any]) -> bool:
-    """Whether a document, right or wrong, has the ids of a message that belongs to a turn."""
+    """As `names_turn`; an outer record may name the turn as well."""
     envelope = document.get("message") if "message" in document else document
-    held = envelope if isinstance(envelope, dict) else {}
-    message = held.get("event") or held.get("directive")
-    header = message.get("header") if isinstance(message, dict) else None
-    if not isinstance(header, dict):
-        return False
-    turn = header.get("dialogRequestId") or document.get("interaction")
-    return bool(turn and header.get("messageId"))
+    return names_turn(envelope, document.get("interaction"))
 
 
 def _read(

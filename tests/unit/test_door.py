@@ -368,6 +368,56 @@ async def test_the_payload_of_what_belongs_to_no_turn_is_not_judged(payload: Any
         assert "token" in answer.json()["detail"]
 
 
+ODD = [None, 3, True, "", "  ", "x/y", "m" * 300, "x", [], [None], ["a"], {}, {"a": None}]
+
+
+@pytest.mark.parametrize("field", ["namespace", "name", "messageId", "dialogRequestId"])
+async def test_the_header_of_what_belongs_to_no_turn_is_not_judged(field: str) -> None:
+    world = World()
+    async with Door(world).client() as client:
+        for odd in ODD:
+            ids = {"dialogRequestId": odd} if field == "dialogRequestId" else {"messageId": "m"}
+            header = {"namespace": "System", "name": "SynchronizeState", **ids, field: odd}
+            form: Any = {"metadata": ("m", json.dumps({"event": {"header": header}}))}
+            answer = await client.post("/v20160207/events", files=form)
+            assert (answer.status_code, answer.content) == (204, b""), odd
+    assert await world.store.turns("customer") == []
+
+
+@pytest.mark.parametrize("field", ["namespace", "messageId", "dialogRequestId"])
+@pytest.mark.parametrize("odd", [3, True, ["a"], {"a": None}, "m" * 300])
+async def test_a_recognize_with_an_odd_header_is_refused(field: str, odd: Any) -> None:
+    """Also where it names no turn: what was said would be lost."""
+    given = recognize().message.model_dump(by_alias=True, exclude_unset=True)["event"]
+    for ids in ({}, {"messageId": None}, {"dialogRequestId": None}):
+        event = given | {"header": given["header"] | ids | {field: odd}}
+        form: Any = {"metadata": ("m", json.dumps({"event": event})), "audio": ("a", SECOND, PCM)}
+        async with Door(World()).client() as client:
+            answer = await client.post("/v20160207/events", files=form)
+            assert answer.status_code == 422
+            assert field in answer.json()["detail"] or ids
+
+
+async def test_a_context_of_an_odd_shape_costs_no_event() -> None:
+    given = recognize().message.model_dump(by_alias=True, exclude_unset=True)
+    async with Door(World()).client() as client:
+        for number, odd in enumerate(ODD):
+            message = json.loads(json.dumps(given | {"context": odd}))
+            message["event"]["header"] |= {"messageId": "m", "dialogRequestId": f"turn-{number}"}
+            form: Any = {"metadata": ("m", json.dumps(message)), "audio": ("a", SECOND, PCM)}
+            answer = await client.post("/v20160207/events", files=form)
+            assert '{"text": "power"}' in answer.text, odd
+            answer = await client.post("/v1/records", json={"message": message})
+            assert answer.json()["interaction"] == f"turn-{number}", odd
+
+
+@pytest.mark.parametrize("event", ["x", 3, [], None, {"header": {"name": "Recognize"}}])
+async def test_what_is_no_event_is_refused(event: Any) -> None:
+    form: Any = {"metadata": ("m", json.dumps({"event": event}))}
+    async with Door(World()).client() as client:
+        assert (await client.post("/v20160207/events", files=form)).status_code == 422
+
+
 @pytest.mark.parametrize("ids", [{"messageId": ""}, {"dialogRequestId": ""}])
 async def test_a_recognize_that_belongs_to_no_turn_is_refused(ids: dict[str, str]) -> None:
     message = recognize().message.model_dump(by_alias=True, exclude_unset=True)

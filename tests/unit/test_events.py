@@ -271,7 +271,6 @@ def test_message_bytes_max_at_its_edge() -> None:
         ("ContextText.Entities", "values", {}),
         ("ContextText.Entities", "values", {"id": "", "text": "meg"}),
         ("ContextText.ScreenList", "items", []),
-        ("A.b", "context", 1),
     ],
 )
 def test_of_a_list_that_is_wrong_throughout_the_first_fault_is_told(
@@ -280,8 +279,6 @@ def test_of_a_list_that_is_wrong_throughout_the_first_fault_is_told(
     """Counting a hundred thousand of them held up the event loop for half a second."""
     many = {field: [item] * 1_000}
     given = envelope(full_name, {"kind": "contact"} | many, "turn-1", "m")
-    if field == "context":
-        given = envelope(full_name, {}, "turn-1", "m") | many
     with pytest.raises(ValidationError) as told:
         Envelope.model_validate(given)
     assert told.value.error_count() <= 3, "of one item, in whatever form it could have"
@@ -488,14 +485,13 @@ def test_what_belongs_to_no_turn_can_be_read_and_says_why(
         assert to_event(read, 600).key.turn.interaction == "d"
 
 
-def test_the_context_of_an_envelope_is_a_list_or_an_object() -> None:
+def test_the_context_of_an_envelope_is_kept_whatever_its_shape() -> None:
     message = envelope("SpeechRecognizer.Recognize", {}, "turn-1", "m")
     contexts: list[Any] = [[], [{"header": {}, "payload": {}}], {}, {"header": {}}, None]
+    contexts += [SECRET, 3, [None], ["a"]]
     for context in contexts:
         given = message | {"context": context}
         assert json.loads(read_envelope(json.dumps(given)).to_json()) == given
-    with pytest.raises(EnvelopeError, match="context"):
-        read_envelope(json.dumps(message | {"context": SECRET}))
 
 
 # ---------------------------------------------------------------- marks and references

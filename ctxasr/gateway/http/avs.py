@@ -7,7 +7,8 @@
 
 A Recognize with audio is answered with SpeechRecognizer.StopCapture and with what was understood,
 as the directive ContextText.Utterance, which is ours: AVS would not tell. Any other event is
-recorded and answered with 204. One that belongs to no turn is answered so too, and not recorded.
+recorded and answered with 204. One that belongs to no turn is answered so too, and not recorded,
+whatever is wrong with it.
 
 Source: the public AVS reference, "Structure an HTTP/2 Request", "Manage HTTP/2 Connections".
 """
@@ -21,6 +22,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from ctxasr.documents import parse_json
 from ctxasr.envelopes import (
     MESSAGE_BYTES_MAX,
     Envelope,
@@ -28,7 +30,7 @@ from ctxasr.envelopes import (
     read_envelope,
 )
 from ctxasr.errors import EnvelopeError
-from ctxasr.events import belongs_to_no_turn, short_hash
+from ctxasr.events import belongs_to_no_turn, names_turn, short_hash
 from ctxasr.gateway.http.auth import Grant
 from ctxasr.gateway.http.guard import CHANNEL_PATH
 from ctxasr.gateway.http.limits import PCM_BYTES_MAX
@@ -66,6 +68,10 @@ def avs_router(service: Service) -> APIRouter:
         parts = form_parts(request.stream(), content_type, PARTS_BYTES_MAX)
         async with aclosing(parts):
             message = _event(await anext(parts, None))
+            if message is None:
+                await _no_more(parts)
+                log("event of no known turn", customer=grant.customer, event="-")
+                return Response(status_code=204)
             directives, note = await _take(service, grant, message, parts)
         headers = {NOTE: note} if note else None
         if not directives:
@@ -107,13 +113,17 @@ async def _take(
         understood = heard.utterance.model_dump(by_alias=True, exclude_unset=True)
         said = "; ".join(filter(None, (heard.note, *notes)))
         return [_stop_capture(message), understood], said
-    async for _ in parts:
-        raise EnvelopeError("body: only a Recognize has audio")
+    await _no_more(parts)
     if no_turn:
         log("event of no known turn", customer=grant.customer, event=header.message_id)
     else:
         await service.record(record)
     return [], ""
+
+
+async def _no_more(parts: AsyncIterator[Part]) -> None:
+    async for _ in parts:
+        raise EnvelopeError("body: only a Recognize has audio")
 
 
 async def _decode(
@@ -131,13 +141,29 @@ async def _decode(
     return await recognise_body(service.recogniser, customer, audio[0].data, notes)
 
 
-def _event(part: Part | None) -> Envelope:
+def _event(part: Part | None) -> Envelope | None:
+    """The event; None for one that is wrong and names no turn: nothing is lost with it."""
     if part is None or part.name not in EVENT_PARTS:
         raise EnvelopeError("body: the first part must be 'metadata' or 'request', with the event")
-    message = read_envelope(part.data)
+    try:
+        message = read_envelope(part.data)
+    except EnvelopeError:
+        if _would_be_lost(part.data):
+            raise
+        return None
     if message.event is None:
         raise EnvelopeError(f"{part.name}: must hold an event; directives go to /v1/records")
     return message
+
+
+def _would_be_lost(data: bytes) -> bool:
+    """Whether a wrong envelope is, or could be, more than an event that concerns no turn."""
+    document = parse_json(data, "envelope", "MESSAGE_BYTES_MAX", MESSAGE_BYTES_MAX)
+    event = document.get("event") if isinstance(document, dict) else None
+    if not isinstance(event, dict) or document.get("directive") or names_turn(document):
+        return True
+    header = event.get("header")
+    return isinstance(header, dict) and header.get("name") == "Recognize"
 
 
 def _stop_capture(message: Envelope) -> dict[str, Any]:
