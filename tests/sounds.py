@@ -102,6 +102,7 @@ EXTENSIBLE = struct.pack(
 TIME_S = np.arange(HZ) / HZ
 FLOATS = voice().astype(np.float32)
 TOO_LOUD = np.clip(5 * voice().astype(np.int32), -32_768, 32_767).astype(np.int16)
+TURNED_DOWN = (TOO_LOUD * 0.4).astype(np.int16)
 HALF = len(PCM) // 2
 AIFF, CAF, AU, OGG, MP3 = (made(form) for form in ("AIFF", "CAF", "AU", "OGG", "MP3"))
 
@@ -187,12 +188,15 @@ GOOD: dict[str, Sound] = {
     "MS ADPCM": Sound(made("WAV", "MS_ADPCM")),
     "44.1 kHz stereo": Sound(
         stereo(voice(1, 44_100), voice(1, 44_100), 44_100), ("2 channels mixed", "44100 Hz")),
+    "loud mu-law": Sound(made("WAV", "ULAW", voice() * 2)),
+    "a loud tone in 8 bits": Sound(made("WAV", "PCM_U8", 28_000 * np.sin(TIME_S * 900) / 32_768)),
     "telephone": Sound(made("WAV", "ULAW", voice(1, 8_000), 8_000), ("8000 Hz",)),
     "an odd rate": Sound(made("WAV", None, voice(1, 11_025), 11_025), ("11025 Hz",)),
     "FLAC": Sound(made("FLAC"), exact=True),
     "FLAC pipe": Sound(flac_of_unknown_length(), (STREAMED,), exact=True),
     "FLAC pipe with md5": Sound(flac_of_unknown_length(md5=True), (STREAMED,), exact=True),
     "FLAC behind ID3": Sound(b"ID3\3\0\0\0\0\0\5hello" + made("FLAC"), exact=True),
+    "two FLAC in one": Sound(2 * made("FLAC"), (UNREAD,), exact=True),
     "Vorbis": Sound(OGG),
     "Opus": Sound(made("OGG", "OPUS")),
     "AIFF": Sound(AIFF, exact=True),
@@ -243,6 +247,10 @@ ODD: dict[str, Sound] = {
         made("WAV", "FLOAT", FLOATS + 32_768), ("steps of 16 bits", "offset of 100%")),
     "loud floats": Sound(made("WAV", "FLOAT", FLOATS / 8_000), ("turned down by 3.5 dB",)),
     "clipped": Sound(made("WAV", None, TOO_LOUD), ("clipped: ",)),
+    "clipped, then turned down": Sound(
+        made("WAV", None, TURNED_DOWN), ("clipped: 14.8% of it stands at its highest level",)),
+    "one of two channels clipped and turned down": Sound(
+        stereo(TURNED_DOWN, voice()), ("clipped: ", "mixed")),
     "clipped mu-law": Sound(made("WAV", "ULAW", TOO_LOUD), ("clipped: ",)),
     "offset": Sound(made("WAV", None, voice() // 2 + 8_000), ("offset of 24% of full scale",)),
     "digital silence": Sound(made("WAV", None, 0 * voice()), ("no speech: every sample",)),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ctxasr.errors import AudioError, LimitExceeded, MissingPart
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import RATE_HZ, Samples
-from ctxasr.speech.containers import Container, container_of, kind_of
+from ctxasr.speech.containers import Container, container_of, kind_of, unread_note
 from ctxasr.speech.conversion import converted
 from ctxasr.speech.foreign import foreign_kind_of
 from ctxasr.speech.silence import FULL_SCALE
@@ -118,8 +118,11 @@ def read_sound(data: bytes, name: str, *, raw_hz: int | None = None) -> LoadedAu
         file = container_of(data, name)
         if raw_hz is not None:
             before = (f"a {file.kind} file, though given as raw sound",)
+        stream = io.BytesIO(file.data)
+        sound, rate_hz, share = _decoded(file, stream, name)
         before += file.notes
-        sound, rate_hz, share = _decoded(file, name)
+        if file.kind == "FLAC" and share == 1.0:  # only its decoder knows where it ends
+            before += unread_note(len(file.data) - stream.tell())
     if len(data) > FILE_BYTES_MAX:
         raise LimitExceeded("FILE_BYTES_MAX", FILE_BYTES_MAX, len(data), name)
     if share < 1.0:
@@ -144,11 +147,13 @@ def _raw(data: bytes, rate_hz: int, name: str) -> NDArray[np.float32]:
     return np.frombuffer(data, "<i2").astype(np.float32)[:, None] / np.float32(FULL_SCALE)
 
 
-def _decoded(file: Container, name: str) -> tuple[NDArray[np.float32], int, float]:
+def _decoded(
+    file: Container, stream: BinaryIO, name: str
+) -> tuple[NDArray[np.float32], int, float]:
     """Float samples (n, channels), the rate in Hz, and how much of what is claimed is there."""
     soundfile = _libsndfile()
     try:
-        with soundfile.SoundFile(io.BytesIO(file.data)) as opened:
+        with soundfile.SoundFile(stream) as opened:
             if opened.format not in _FORMATS:
                 raise AudioError(f"{name}: its headers contradict one another; write it again")
             rate_hz = opened.samplerate

@@ -178,19 +178,19 @@ def _wav(data: bytes, name: str) -> Container:
     (whole,) = struct.unpack_from(f"{order}I", data, 4)
     if claimed == 0:  # else the file is complete, and empty
         complete = whole + 8 in (len(data), len(data) - 1)
-        streamed = not complete or _unread(data, chunk.start, f"{order}I") > 0
+        streamed = not complete or _bytes_behind(data, chunk.start, f"{order}I") >= UNREAD_BYTES_MIN
     have = there if streamed else min(claimed, there)
     sound = data[chunk.start : chunk.start + have]
     head = struct.pack(f"{order}4sI", b"fmt ", len(form)) + form + b"\0" * (len(form) % 2)
     head += struct.pack(f"{order}4sI", b"data", have)
     first = struct.pack(f"{order}4sI4s", b"RIFX" if big else b"RIFF", 4 + len(head) + have, b"WAVE")
     found = Container("WAV", b"".join((first, head, sound, b"\0" * (have % 2))))
-    found = replace(found, notes=_said(_unread(data, chunk.start + have, f"{order}I")))
+    found = replace(found, notes=unread_note(_bytes_behind(data, chunk.start + have, f"{order}I")))
     return _measured(found, -1 if streamed else claimed, have)
 
 
-def _unread(data: bytes, at: int, head: str) -> int:
-    """Bytes from `at` on that are neither chunks without sound, nor zeros, nor a tag; 0 if few."""
+def _bytes_behind(data: bytes, at: int, head: str) -> int:
+    """Bytes from `at` on that are neither chunks without sound, nor zeros, nor a tag."""
     width = 4 + struct.calcsize(head)
     for _ in range(CHUNKS_MAX):
         zeros = _ZEROS.match(data, at)  # a pad byte, or more
@@ -202,15 +202,15 @@ def _unread(data: bytes, at: int, head: str) -> int:
         if not 0 <= size <= len(data) - at - width or not name.decode().isprintable():
             break
         at += width + size
-    left = len(data) - at
-    return 0 if left < UNREAD_BYTES_MIN else left
+    return len(data) - at
 
 
-def _said(unread_bytes: int) -> tuple[str, ...]:
-    if not unread_bytes:
+def unread_note(size_bytes: int) -> tuple[str, ...]:
+    """The note that so much follows the sound, if it is not too little to matter."""
+    if size_bytes < UNREAD_BYTES_MIN:
         return ()
     what = "another recording, or a length that was not brought up to date"
-    return (f"{unread_bytes} bytes behind its sound are not read: {what}",)
+    return (f"{size_bytes} bytes behind its sound are not read: {what}",)
 
 
 def _measured(found: Container, claimed: int, have: int) -> Container:
@@ -272,8 +272,8 @@ def _patched(kind: str, data: bytes, chunk: Chunk, head: str, at: int | None = N
     have = max(0, len(data) - chunk.start)
     streamed = chunk.size <= 0 or (head == ">I" and chunk.size >= STREAMED_BYTES_MIN)
     if 0 < chunk.size <= have or not have:
-        unread = _unread(data, chunk.start + chunk.size, head)
-        return Container(kind, data, notes=_said(unread))
+        behind = _bytes_behind(data, chunk.start + chunk.size, head)
+        return Container(kind, data, notes=unread_note(behind))
     where = chunk.start - struct.calcsize(head) if at is None else at
     true = struct.pack(head, have)
     found = Container(kind, b"".join((data[:where], true, data[where + len(true) :])))

@@ -32,6 +32,12 @@ CLIPPED_SHARE: Final = 0.001
 CLIPPED_LEVEL: Final = 0.98
 """Where clipping may stand: mu-law ends at 0.9803."""
 
+TURNED_DOWN_LEVEL: Final = 0.25
+"""What was clipped and then turned down stands still at a lower level, down to here."""
+
+TURNED_DOWN_STEPS: Final = 16
+"""Levels in the uppermost tenth, if it is to be told from a coarse coding: mu-law has four."""
+
 OFFSET: Final = 0.01
 """A mean of this much of full scale is an offset of the converter, no speech."""
 
@@ -94,14 +100,31 @@ def _scaled(sound: Floats, name: str, notes: list[str]) -> Floats:
 
 
 def _look_for_clipping(sound: Floats, notes: list[str]) -> None:
-    """Runs of three samples at a channel's highest or lowest value, close to full scale."""
-    at = np.zeros(sound.shape, np.bool_)
-    for edge in (sound.max(axis=0, initial=0.0), sound.min(axis=0, initial=0.0)):
-        if (np.abs(edge) >= CLIPPED_LEVEL).any():
-            at |= (np.abs(sound - edge) < 1e-6) & (np.abs(edge) >= CLIPPED_LEVEL)
-    share = float((at[2:] & at[1:-1] & at[:-2]).mean(axis=0).max(initial=0.0)) if len(at) > 2 else 0
-    if share >= CLIPPED_SHARE:
-        notes.append(f"clipped: {share:.1%} of it stands at full scale; record it more quietly")
+    """Runs of three samples at a channel's highest or lowest value, if it can only be a limit."""
+    worst, level = 0.0, 0.0
+    for channel in sound.T:
+        both = float(channel.max(initial=0.0)), float(channel.min(initial=0.0))
+        edges = [edge for edge in both if _may_be_a_limit(channel, edge)]
+        at = np.zeros(len(channel), np.bool_)
+        for edge in edges:
+            at |= np.abs(channel - edge) < 1e-6
+        share = float((at[2:] & at[1:-1] & at[:-2]).mean()) if edges and len(at) > 2 else 0.0
+        if share > worst:
+            worst, level = share, max(map(abs, edges))
+    if worst >= CLIPPED_SHARE:
+        lower = "its highest level, and was turned down"
+        where = "full scale" if level >= CLIPPED_LEVEL else lower
+        notes.append(f"clipped: {worst:.1%} of it stands at {where}; record it more quietly")
+
+
+def _may_be_a_limit(channel: Floats, edge: float) -> bool:
+    """Near full scale; or lower, if so many levels lie close below that chance meets none twice."""
+    if abs(edge) >= CLIPPED_LEVEL:
+        return True
+    if abs(edge) < TURNED_DOWN_LEVEL:
+        return False
+    near = channel[channel >= 0.9 * edge] if edge > 0.0 else channel[channel <= 0.9 * edge]
+    return len(np.unique(near)) >= TURNED_DOWN_STEPS
 
 
 def _centre(sound: Floats, notes: list[str]) -> None:
