@@ -123,6 +123,12 @@ class Recognize(Body):
         """The token of the turn that asked, if this is an answer."""
         return token_of(self.initiator) or self.speech_id or None
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it says that the customer opened the microphone: by a wake word, a tap."""
+        how = self.initiator.type if isinstance(self.initiator, Initiator) else None
+        return self.link is None and how not in (None, "", "FOLLOW_UP")
+
 
 class ExpectSpeech(Body):
     full_name: ClassVar[str] = "SpeechRecognizer.ExpectSpeech"

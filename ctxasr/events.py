@@ -45,6 +45,7 @@ from ctxasr.envelopes import (
 from ctxasr.errors import EnvelopeError, LimitExceeded
 from ctxasr.hypotheses import PHRASE_CHARS_MAX
 from ctxasr.status import (
+    ANEW,
     FOLLOW_UP,
     NO_GROUNDS,
     ConsistentStatus,
@@ -252,6 +253,8 @@ def _content(body: Body, announced: int) -> _Content:
     match body:
         case ExpectSpeech():
             return _Content(number=announced)
+        case Recognize() if body.begins_anew:
+            return _Content(number=ANEW)
         case Utterance():
             return _Content(PayloadKind.UTTERANCE, (body.text,))
         case Reply():

@@ -44,7 +44,7 @@ from ctxasr.events import (
 )
 from ctxasr.ports import Clock, EventStore, PayloadVault
 from ctxasr.record import record
-from ctxasr.status import spoken_ms, turn_ms
+from ctxasr.status import ANEW, spoken_ms, turn_ms
 
 _COMPLETED: Final = RequestProcessingCompleted.full_name
 _OPENS: Final = (Recognize.full_name, ExpectSpeech.full_name)
@@ -214,13 +214,14 @@ async def _begin(
 ) -> ConsistentStatus:
     """Let the Recognize begin a turn of its own, with what came after it; returns the shared item.
 
-    Without a token of its own it gets one that leads back to the turn that asked.
+    Without a token of its own it gets one that leads back to the turn that asked, unless it says
+    that it answers nothing.
     """
     turn = answer_turn(status.turn, recognize)
     if turn.interaction in status.marks and event.key.event != recognize:
         return status  # its own recorder has done so, or its redelivery will
-    token = mark.token or turn.interaction
-    if not mark.token:
+    token = mark.token or _own_token(turn, mark)
+    if not mark.token and token:
         await store.link(status.turn, token, expires_at_s)
     pointer = Mark(FOLLOW_UP, mark.at_ms, None, token)
     begins = Event(EventKey(status.turn, turn.interaction), event.device, pointer, None, None)
@@ -281,11 +282,17 @@ async def _record(
     payload = None if event.payload is None else replace(event.payload, turn=turn)
     mark, initiator = event.mark, event.initiator
     if initiator is None and turn == answer_turn(event.key.turn, event.key.event):
-        mark, initiator = mark._replace(token=turn.interaction), turn.interaction
+        token = _own_token(turn, mark)
+        mark, initiator = mark._replace(token=token), token or None
     moved = event._replace(
         key=EventKey(turn, event.key.event), payload=payload, mark=mark, initiator=initiator
     )
     return moved, await record(moved, store, vault, expires_at_s, now_ms=clock.now_ms())
+
+
+def _own_token(turn: TurnKey, mark: Mark) -> str:
+    """What leads from a turn whose Recognize echoes nothing to the one that asked; "" by ANEW."""
+    return "" if mark.number == ANEW else turn.interaction
 
 
 def _number(ref: PayloadRef) -> str:

@@ -16,6 +16,9 @@ FOLLOW_UP: Final = "Turn.FollowUp"
 """Name of a mark, ours: a later turn began under this turn's id (see `ctxasr.followups`)."""
 
 
+ANEW: Final = 0
+"""Number in the mark of a Recognize that says that it answers nothing."""
+
 _REPORTS: Final = frozenset(
     body.full_name for body in (SpeechStarted, SpeechFinished, SpeechInterrupted)
 )
@@ -54,9 +57,10 @@ class EventKey(NamedTuple):
 class Mark(NamedTuple):
     """An event as the status table holds it: name, time, and what little belongs to it.
 
-    `number` is the announced service payloads of ExpectSpeech, and the duration in ms of Reply or
-    of a Speak with a caption. `token` is what a Recognize echoes of the turn that asked, and of a
-    speech and its reply a short hash: the same one tells that they belong together.
+    `number` is the announced service payloads of ExpectSpeech, the duration in ms of Reply or of a
+    Speak with a caption, and ANEW of a Recognize by a wake word. `token` is what a Recognize
+    echoes of the turn that asked, and of a speech and its reply a short hash: the same one tells
+    that they belong together.
     """
 
     name: str

@@ -25,7 +25,6 @@ from ctxasr.events import (
     MESSAGE_BYTES_MAX,
     Envelope,
     ExpectSpeech,
-    Initiator,
     Mark,
     Message,
     Recognize,
@@ -69,7 +68,7 @@ class Logged:
 class LoggedTurn:
     """All messages of one dialogRequestId, by their time.
 
-    A turn that `follows` came under the id of the turn that it answers.
+    One that `follows` came under the id of a turn before it.
     """
 
     interaction: str
@@ -247,7 +246,7 @@ def _apart(turn: LoggedTurn) -> list[LoggedTurn]:
     marks, tokens = dict[str, Mark](), set[str]()
     for one in turn.messages:
         header, body = one.message.header, one.message.payload
-        mark = Mark(header.full_name, one.at_ms, None, marked_token(body))
+        mark = Mark(header.full_name, one.at_ms, token=marked_token(body))
         marks.setdefault(header.message_id, mark)
         if isinstance(body, ExpectSpeech) and body.link:
             tokens.add(body.link)
@@ -271,18 +270,12 @@ def _began(turn: LoggedTurn) -> int:
     return (recognize or turn.messages[0]).at_ms
 
 
-def _has_begun(answer: Recognize) -> bool:
-    """Whether it says what opened the microphone; an initiator that holds nothing does not."""
-    initiator = answer.initiator
-    return bool(initiator.type if isinstance(initiator, Initiator) else initiator)
-
-
 def _notes(turns: list[LoggedTurn]) -> list[str]:
     """What a scenario cannot say of these turns."""
     notes = []
     for number, (turn, following) in enumerate(pairwise(turns), 1):
         if following.follows:
-            told = f"turn {number + 1} has the dialogRequestId of the turn that it answers"
+            told = f"turn {number + 1} has the dialogRequestId of a turn before it"
             notes.append(f"{told}; a replay gives it one of its own")
         if turn.messages[-1].at_ms > _began(following):
             notes.append(f"messages of turn {number} came after turn {number + 1} had begun")
@@ -291,11 +284,11 @@ def _notes(turns: list[LoggedTurn]) -> list[str]:
             ask, answer = asked.message.payload, answered.message.payload
             assert isinstance(ask, ExpectSpeech), "named so"
             assert isinstance(answer, Recognize), "named so"
-            if following.follows and answer.link is None:
+            if following.follows and answer.link is None and not answer.begins_anew:
                 pass  # its id says what it answers
             elif ask.link != answer.link:
                 notes.append(f"turn {number + 1} did not answer turn {number}: other initiator")
-            elif ask.link is None and _has_begun(answer):
+            elif ask.link is None and answer.begins_anew:
                 # Where the question has no initiator, its answer has none either.
                 why = "it was begun anew, as by a wake word"
                 notes.append(f"turn {number + 1} did not answer turn {number}: {why}")

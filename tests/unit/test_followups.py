@@ -11,9 +11,10 @@ import pytest
 from conftest import ANSWER, HEARD, START_MS, World, completed, interrupted, record, run, turn
 
 from ctxasr import followups
-from ctxasr.answer import ContextState
+from ctxasr.answer import ContextState, listen
 from ctxasr.events import FOLLOW_UP, ConsistentStatus, Mark, Outcome, Record, TurnKey, to_event
 from ctxasr.followups import answer_turn, asked_by, own_refs, repeats_finished
+from ctxasr.gateway.http.recordings import answering
 from ctxasr.pipeline import on_event
 from ctxasr.windows import window_of
 
@@ -156,6 +157,27 @@ async def test_without_a_token_it_answers_the_turn_that_has_asked() -> None:
     assert (await world.answer(named, *HEARD)).result.text == "bauer"
     await world.deliver(list(asks_again().values()))
     assert len((await world.context(status.turn.interaction)).vectors) == 2
+
+
+@virtually
+async def test_a_wake_word_under_the_id_of_a_question_answers_nothing() -> None:
+    world = World()
+    await world.deliver(list(turn().values()))
+    wake = record(
+        "SpeechRecognizer.Recognize", {"initiator": {"type": "WAKEWORD", "payload": {}}},
+        number="r2", at_ms=SAID_AT_MS,
+    )  # fmt: skip
+    for _ in "ab":
+        status = await on_event(wake, world.process())
+    assert status.turn == answer_turn(FIRST, wake.message.message.header.message_id)
+    opening = answering(to_event(wake, 600), status)
+    heard = await listen(opening, world.ports)
+    assert (heard.state, heard.reason) == (ContextState.NONE, "nothing was asked")
+    await world.deliver(list(asks_again().values()))
+    context = await world.context(status.turn.interaction)
+    assert len(context.vectors) == 1, "a dialogue of its own"
+    third = await world.answer(again("ask-at-6000", "r3", 9_000), "hole", "home")
+    assert third.result.text == "home"
 
 
 @virtually

@@ -14,12 +14,16 @@ from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.importer import import_log
 from ctxasr.scenario.log import read_log
 
-ITS_ID = "turn 2 has the dialogRequestId of the turn that it answers"
+WAKE = "WAKEWORD"
+ITS_ID = "turn 2 has the dialogRequestId of a turn before it"
 
 
 def recognize(number: int, at_ms: float, token: str) -> Record:
-    initiator = {"initiator": {"type": "FOLLOW_UP", "payload": {"token": token}}} if token else {}
-    return record("SpeechRecognizer.Recognize", initiator, number=f"r{number}", at_ms=at_ms)
+    """`token` is what it echoes; WAKE: a wake word; "": it does not say."""
+    how: dict[str, Any] = {"type": "FOLLOW_UP", "payload": {"token": token}}
+    initiator = {"type": WAKE, "payload": {}} if token == WAKE else how
+    given = {"initiator": initiator} if token else {}
+    return record("SpeechRecognizer.Recognize", given, number=f"r{number}", at_ms=at_ms)
 
 
 def part(number: int, at_ms: float, token: str = "", asks: str = "") -> list[Record]:
@@ -68,6 +72,18 @@ def test_with_the_token_of_another_turn_it_answers_that_one() -> None:
     assert "turn 2 did not answer turn 1: other initiator" in import_log(lines(other))
 
 
+@pytest.mark.parametrize("asks", ["ask-1", ""])
+def test_a_wake_word_answers_nothing(asks: str) -> None:
+    asking = part(1, 0, asks=asks or "ask-1")
+    if not asks:
+        bare = record("SpeechRecognizer.ExpectSpeech", number="bare", at_ms=30)
+        asking = [bare if "ExpectSpeech" in message_of(one) else one for one in asking]
+    text = import_log(lines(asking + part(2, 5_000, WAKE)))
+    assert len(read_scenario(text).turns) == 2
+    assert ITS_ID in text
+    assert "turn 2 did not answer turn 1" in text
+
+
 def test_before_the_question_it_is_the_utterance_again() -> None:
     again = [recognize(9, 5, ""), *part(1, 0, asks="ask-1")]
     text = import_log(lines(again))
@@ -88,7 +104,7 @@ def test_import_and_door_tell_the_same_turns_apart() -> None:
         draw = Random(seed)
         records, at_ms = list[Record](), 0
         for number in range(1, draw.randint(2, 5)):
-            token = draw.choice(["", f"ask-{number - 1}", f"ask-{draw.randrange(number)}"])
+            token = draw.choice(["", WAKE, f"ask-{number - 1}", f"ask-{draw.randrange(number)}"])
             asks = draw.choice(["", f"ask-{number}", f"ask-{number}"])
             told = part(number, at_ms, token, asks)
             if draw.random() < 0.5:
