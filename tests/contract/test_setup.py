@@ -14,7 +14,7 @@ from ctxasr.store import local
 from ctxasr.store.clients import KEY_ALIAS, Clients, Endpoint, clients
 from ctxasr.store.dynamodb import DynamoEventStore
 from ctxasr.store.faults import FaultPlan
-from ctxasr.store.local import LocalAws, ensure_key, ensure_tables
+from ctxasr.store.local import ACTIVE_POLLS_MAX, LocalAws, ensure_key, ensure_tables
 from ctxasr.store.schema import Tables
 
 from .conftest import EXPIRES_S, TURN, event
@@ -31,6 +31,34 @@ async def test_tables_are_made_once_and_where_ttl_is_unknown_it_is_said(
         assert await ensure_tables(dynamodb, tables) == without_ttl
     store, _ = await place.peer(tables=tables)
     assert (await store.record(event(), EXPIRES_S)).marks == {"e1": event().mark}
+
+
+@pytest.mark.parametrize(
+    ("polls", "ready"), [(ACTIVE_POLLS_MAX, True), (ACTIVE_POLLS_MAX + 1, False)]
+)
+async def test_a_new_table_may_take_so_many_looks(
+    server: LocalAws, monkeypatch: pytest.MonkeyPatch, polls: int, ready: bool
+) -> None:
+    """DynamoDB makes a table in the background; the local servers have it at once."""
+    monkeypatch.setattr(local, "ACTIVE_POLL_S", 0)
+    left = polls - 1
+    async with clients(server.endpoint) as (dynamodb, _):
+        tables = Tables.named(f"slow-{ready}")
+        await ensure_tables(dynamodb, tables)
+
+        def not_yet(parsed: dict[str, Any], **_: Any) -> None:
+            nonlocal left
+            if "Table" in parsed and left > 0:
+                parsed["Table"]["TableStatus"] = "CREATING"
+                left -= 1
+
+        dynamodb.meta.events.register("after-call.dynamodb.DescribeTable", not_yet)
+        left += 1  # the first look is that for the table itself
+        if ready:
+            await ensure_tables(dynamodb, tables)
+            return
+        with pytest.raises(StoreUnavailable, match="is not ACTIVE"):
+            await ensure_tables(dynamodb, tables)
 
 
 async def test_an_unreachable_endpoint_is_named() -> None:

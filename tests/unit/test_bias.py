@@ -9,6 +9,8 @@ from ctxasr.bias import (
     COMPOSED_CHARS_MAX,
     GENERIC_ANSWERS,
     GENERIC_SIGNAL,
+    PART_CHARS_MIN,
+    PARTS_WORDS_MAX,
     Bias,
     bias_of,
     emptied,
@@ -101,6 +103,17 @@ def test_question_words_are_no_names() -> None:
 def test_a_phrase_longer_than_the_limit_is_left_out() -> None:
     fits, too_long = "a" * PHRASE_CHARS_MAX, "b" * (PHRASE_CHARS_MAX + 1)
     assert texts(TurnText("", "", (Entity("x", fits), Entity("x", too_long)))) == [fits]
+
+
+def test_parts_at_the_edges_of_their_limits() -> None:
+    def parts(name: str) -> list[str]:
+        return [" ".join(word.text for word in part) for part in parts_of(words_in(name), {})]
+
+    short = "x" * PART_CHARS_MIN
+    assert parts(f"{short} {short[1:]}") == [short], "a shorter one is heard everywhere"
+    longest = [f"word{n}" for n in range(PARTS_WORDS_MAX)]
+    assert longest[-1] in parts(" ".join(longest))
+    assert parts(" ".join([*longest, "more"])) == []
 
 
 def test_parts_stop_at_small_words() -> None:
