@@ -11,7 +11,7 @@ import pytest
 from conftest import World
 from hyperframe.frame import DataFrame
 from integration.certificates import certificate
-from test_door import Door
+from test_door import PCM, SECOND, Door
 from test_door_http1 import CHUNKED, POST, ended, exchange, head, idle
 from test_door_http2 import connected
 from test_door_server import Running, running
@@ -198,3 +198,30 @@ async def test_what_belongs_to_no_body_is_bounded_in_it(size: int, where: str) -
         answer = await exchange(it, head(CHUNKED, first=POST) + body)
         assert answer.startswith(b"HTTP/1.1 431 "), answer[:300]
         assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def half_closed(it: Running, sent: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+    writer.write(sent)
+    writer.write_eof()
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer
+
+
+async def test_who_has_sent_all_and_says_so_still_gets_the_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "KEEP_ALIVE_S", 600)  # nobody waits for the next request
+    door = Door(World())
+    async with running(door) as it:
+        assert (await half_closed(it, head())).startswith(b"HTTP/1.1 200 ")
+        known = b"Authorization: Bearer " + door.tokens["customer"][0].encode()
+        ping = head(known, first=b"GET /ping HTTP/1.1")
+        assert (await half_closed(it, ping * 3)).count(b"HTTP/1.1 204 ") == 3
+        sound = (b"Content-Type: " + PCM.encode(), b"Content-Length: %d" % len(SECOND))
+        recognise = b"POST /v1/recognise?interaction=a HTTP/1.1"
+        answer = await half_closed(it, head(known, *sound, first=recognise) + SECOND)
+        assert b'"power"' in answer
+        cut = await half_closed(it, head(known, *sound, first=recognise) + SECOND[:-1])
+        assert cut == b"", "it has gone away inside its body"

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import is_ssl
 
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.places import Place
@@ -33,6 +34,7 @@ class Http1(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.TimerHandle | None = None
     _refused = False
+    _half_closed = False
 
     def __init__(self, place: Place, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -59,6 +61,8 @@ class Http1(H11Protocol):
     def on_response_complete(self) -> None:
         self._arm()
         super().on_response_complete()
+        if self._half_closed:
+            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._place.leave()
@@ -70,9 +74,18 @@ class Http1(H11Protocol):
         if not self._refused:
             super().data_received(data)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes at once
+        """The client sends no more; who has sent its whole request waits for the answer.
+
+        With TLS the connection closes in any case. So it does where the answer has begun: what is
+        written of it is still sent, and who leaves a downchannel is gone.
+        """
         if self._refused:
             self._close()
+        asked = self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+        waits = asked and self.conn.our_state is h11.SEND_RESPONSE
+        self._half_closed = waits and not is_ssl(self.transport)
+        return self._half_closed
 
     def send_400_response(self, msg: str) -> None:
         """Say why, if no answer has begun; what still comes is passed over for a moment.
