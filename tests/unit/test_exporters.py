@@ -197,11 +197,16 @@ def test_hotwords_have_scores_by_probability() -> None:
 
 @pytest.mark.parametrize(
     ("case", "text"),
-    [(Case.WRITTEN, "AT&T St."), (Case.UPPER, "AT AND T ST"), (Case.LOWER, "at and t st")],
+    [
+        (Case.WRITTEN, "No. 10 AT&T St."),
+        (Case.UPPER, "NUMBER TEN A T AND T STREET"),
+        (Case.LOWER, "number ten a t and t street"),
+    ],
 )
 def test_words_have_the_case_of_the_models_tokens(case: Case, text: str) -> None:
     """Such tokens have no punctuation either: a hotword with a full stop would be passed over."""
-    named = BiasingPhrase(Phrase("at and t st", "entities", "", "AT&T St."), -1.0)
+    written_so = "No. 10 AT&T St."
+    named = BiasingPhrase(Phrase("no 10 at and t st", "entities", "", written_so), -1.0)
     assert written(sherpa.hotwords([named], Options(case=case))) == [text]
     assert written(nemo.biasing_request([named], Options(case=case))) == [text]
 
@@ -408,6 +413,8 @@ def test_what_no_dictionary_holds_is_spelled_as_it_sounds() -> None:
     assert speechmatics.sounds_like("meg bauer", Pronouncer()) == []
     assert speechmatics.sounds_like("50 cent", Pronouncer()) == [], "numbers are read by anybody"
     assert model.knows("xyzzy")
+    for name, said in (("Rocky IV", "rocky four"), ("WWE", "w w e"), ("St. James", "saint james")):
+        assert speechmatics.sounds_like(name, Pronouncer()) == [said]
     guess = speechmatics.sounds_like("meg thessaly", Pronouncer())
     assert all(one.startswith("meg th") and one.replace(" ", "").isalpha() for one in guess)
     assert 1 <= len(guess) <= speechmatics.SOUNDS_LIKE_MAX

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.hypotheses import PHRASES_MAX
+from ctxasr.speech.readings import as_said
 
 
 class Left(StrEnum):
@@ -43,8 +44,8 @@ class Left(StrEnum):
 class Case(StrEnum):
     """How words are written: as they were, or as the tokens of the other recogniser's model are.
 
-    A model without small letters, or without large ones, mostly has no punctuation either: there
-    the compared form stands, which has none but the apostrophe.
+    A model without small letters, or without large ones, mostly has neither punctuation nor
+    figures: there the words stand as they are said, "ROCKY FOUR" for "Rocky IV".
     """
 
     WRITTEN = "written"
@@ -201,8 +202,9 @@ def _written(phrase: BiasingPhrase, form: Format) -> str | Left:
     if phrase.phrase.signal == GENERIC_SIGNAL:
         return Left.GENERIC
     named = phrase.phrase
-    text = " ".join((named.spelling if form.case is Case.WRITTEN else named.text).split())
+    text = " ".join(named.spelling.split())
     if form.case is not Case.WRITTEN:
+        text = as_said(text) or named.text
         text = text.upper() if form.case is Case.UPPER else text.lower()
     if not text:
         return Left.EMPTY

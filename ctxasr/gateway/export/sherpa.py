@@ -6,9 +6,10 @@
 Source: "Hotwords (Contextual biasing)" in the sherpa documentation. The tool splits words into the
 model's own tokens (`--modeling-unit=bpe --bpe-vocab=...`), so the file holds plain words. They must
 have the case of these tokens, else the tool passes them over with no more than a line of its log:
-models of LibriSpeech and GigaSpeech want `Case.UPPER`; a model's tokens.txt shows it. A word that
-begins with `:`, `#` or `@` would be read as a score, threshold or original: such phrases are left
-out. Only transducers with `--decoding-method=modified_beam_search` use hotwords.
+models of LibriSpeech and GigaSpeech want `Case.UPPER`; a model's tokens.txt shows it. They lack
+figures as well, so that these stand there as they are said. A word that begins with `:`, `#` or `@`
+would be read as a score, threshold or original: such phrases are left out. Only transducers with
+`--decoding-method=modified_beam_search` use hotwords.
 
 score = 1 + p / p_max, with p the phrase's probability: from 1 to 2, around the tool's default of
 1.5. This is a convention; it was not tuned on any model.

@@ -7,7 +7,7 @@ Source: "Custom dictionary" in the Speechmatics documentation: no more than 1,00
 are recommended; `sounds_like` is for words whose pronunciation is not obvious, spelled as one would
 read them. It goes into `transcription_config`. What CMUdict has is taken for obvious; for other
 words our grapheme-to-phoneme model tells the phones, and each phone is spelled as English mostly
-does.
+does. Numerals, initials and abbreviations stand as they are said: "rocky four", "w w e".
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, Final
 from ctxasr.bias import BiasingPhrase
 from ctxasr.gateway.export.choose import PLAIN, Exported, Format, Options, choose
 from ctxasr.speech.pronounce import Pronouncer
-from ctxasr.words import normalise
+from ctxasr.speech.readings import Reading
+from ctxasr.words import words_in
 
 TARGET: Final = "speechmatics"
 
@@ -46,20 +47,21 @@ def additional_vocab(phrases: Sequence[BiasingPhrase], options: Options = PLAIN)
     items: list[dict[str, Any]] = []
     for entry in chosen.entries:
         item: dict[str, Any] = {"content": entry.written}
-        if sounds := sounds_like(entry.phrase.phrase.text, pronouncer):
+        if sounds := sounds_like(entry.written, pronouncer):
             item["sounds_like"] = sounds
         items.append(item)
     return chosen.exported(TARGET, {"additional_vocab": items})
 
 
 def sounds_like(text: str, pronouncer: Pronouncer) -> list[str]:
-    """How the phrase sounds, its unknown words respelled; none where all words are known."""
-    words = normalise(text).split()
+    """How the phrase sounds, what is not said as it is written put in other words, and unknown
+    words respelled; none where all words are known.
+    """
+    places = words_in(text)
+    words = [place.text for place in places]
     variants = [
-        [word]
-        if pronouncer.knows(word) or not word.isalpha()
-        else [_spelled(phones) for phones in pronouncer.phones(word)] or [word]
-        for word in words
+        _spellings(word, ways[0], pronouncer)
+        for word, ways in zip(words, pronouncer.readings(text, places), strict=True)
     ]
     longest = max((len(spellings) for spellings in variants), default=0)
     found = (
@@ -67,6 +69,15 @@ def sounds_like(text: str, pronouncer: Pronouncer) -> list[str]:
         for number in range(min(longest, SOUNDS_LIKE_MAX))
     )
     return [spelling for spelling in dict.fromkeys(found) if spelling != " ".join(words)]
+
+
+def _spellings(word: str, reading: Reading, pronouncer: Pronouncer) -> list[str]:
+    said = " ".join(reading).lower()
+    if not word.isalpha() or said != word:  # "four" for "IV"; figures are read by anybody
+        return [said if word.isalpha() and said else word]
+    if pronouncer.knows(word):
+        return [word]
+    return [_spelled(phones) for phones in pronouncer.phones(word)] or [word]
 
 
 def _spelled(phones: Sequence[str]) -> str:
