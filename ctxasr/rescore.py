@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ctxasr.bias import GENERIC_SIGNAL, Bias, BiasingPhrase
-from ctxasr.hypotheses import PHRASES_MAX, Recognition, Result
+from ctxasr.hypotheses import PHRASES_MAX, Hypothesis, Recognition, Result
 from ctxasr.ports import Match, PhraseAligner
 from ctxasr.spelling import changes_between, cuts_a_sign, replaced, style_of
 
@@ -122,10 +122,24 @@ async def candidates(
         as_heard = match.exact and match.hypothesis == 0
         if not partial and (match.phrase not in said or as_heard):
             seen = features(match, edits_outside(recognition, match), biasing.log_prior)
-            where = match.start, match.end
-            text = heard.text if as_heard else replaced(heard, *where, biasing.phrase, style)
+            base, start, end = _as_plain_has_it(recognition, match)
+            text = heard.text if as_heard else replaced(base, start, end, biasing.phrase, style)
             found.append(Candidate(text, biasing, seen))
     return found
+
+
+def _as_plain_has_it(recognition: Recognition, match: Match) -> tuple[Hypothesis, int, int]:
+    """Where the phrase goes: into the plain text, if all around the match stands there as well.
+
+    Another hypothesis may be written without the plain one's capitals and commas.
+    """
+    plain, heard = recognition.hypotheses[0], recognition.hypotheses[match.hypothesis]
+    end = len(plain.places) - (len(heard.places) - match.end)
+    around = heard.words[: match.start], heard.words[match.end :]
+    same = match.start < end and (plain.words[: match.start], plain.words[end:]) == around
+    if same and not cuts_a_sign(plain.places, match.start, end):
+        return plain, match.start, end
+    return heard, match.start, match.end
 
 
 def _is_whole(recognition: Recognition, match: Match) -> bool:

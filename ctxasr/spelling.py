@@ -78,7 +78,7 @@ def replaced(heard: Hypothesis, start: int, end: int, phrase: Phrase, style: Sty
         put = phrase.spelling if _FIGURES.search(text) else phrase.text
         put = put.lower() if style is Style.LOWER else put.upper()
     put += _clitic(last.text, text[:stop], phrase)
-    if put[-1] in ".!?" and text[stop : stop + 1] == put[-1]:
+    if put[-1] in ".!?" and text[stop : stop + 1] in (".", put[-1]):
         stop += 1
     return text[:begin] + put + text[stop:]
 

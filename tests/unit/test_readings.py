@@ -297,3 +297,8 @@ async def test_what_was_misheard_is_found_by_its_reading(
     names: tuple[str, ...], text: str, after: str
 ) -> None:
     assert await heard(names, text) == after
+
+
+async def test_what_another_hypothesis_leads_to_is_written_as_the_plain_text_is() -> None:
+    assert await heard(("Meg Bauer",), "Call, uh, the hour.", "call uh power") == "Call, uh, Bauer."
+    assert await heard(("Meg Bauer",), "Its, um, $5.", "its um meg bower") == "Its, um, Meg Bauer."

@@ -43,6 +43,8 @@ def phrase(spelling: str) -> Phrase:
         ("CALL BOWER'S", "bower's", "Bauer", "CALL BAUER'S"),
         ("MEG BOWER, PLEASE!", "meg bower", "Meg Bauer", "MEG BAUER, PLEASE!"),
         ("BOWER!", "bower", "Bauer", "Bauer!"),
+        ("Open yahu.", "yahu", "Yahoo!", "Open Yahoo!"),
+        ("Open yahu, now.", "yahu", "Yahoo!", "Open Yahoo!, now."),
     ],
 )  # fmt: skip
 def test_the_phrase_is_put_in_and_nothing_else_changes(
