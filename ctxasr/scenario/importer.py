@@ -43,6 +43,7 @@ from ctxasr.scenario.logged_speeches import Moment, Moments
 from ctxasr.scenario.schema import MODELINE
 from ctxasr.scenario.values import (
     DEFAULT_PAUSE_MS,
+    DELIVERIES_MAX,
     NAME_CHARS_MAX,
     NUMBERED,
     PAUSE_MS_MAX,
@@ -273,7 +274,7 @@ class _Turn:
         twice = [name for name in once if arrivals.count(name) > 1]
         at_once = [name for name in once for _ in range(1 + (name in twice))]
         first, rest = (once, once) if at_once == arrivals else (arrivals, arrivals)
-        for length in range(len(rest) + 1):
+        for length in range(min(len(rest), DELIVERIES_MAX + 1) + 1):  # more are refused
             named = first[:length]
             if named + [name for name in usual if name not in named] == [*rest, *added]:
                 break
@@ -345,7 +346,9 @@ class _Turn:
         return float(max(0, begins.at_ms - ends[0].at_ms))
 
     def _note(self, text: str) -> None:
-        self.notes.append(f"turn {self.number}: {text}")
+        note = f"turn {self.number}: {text}"
+        if note not in self.notes:
+            self.notes.append(note)
 
 
 def _write(duration_ms: float) -> str:

@@ -16,7 +16,7 @@ from ctxasr.scenario.format import read_scenario
 from ctxasr.scenario.importer import import_log
 from ctxasr.scenario.log_text import LOG_LINES_MAX
 from ctxasr.scenario.model import Scenario
-from ctxasr.scenario.values import TURNS_MAX
+from ctxasr.scenario.values import DELIVERIES_MAX, TURNS_MAX
 
 NAMES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "recognize": ("event", "SpeechRecognizer.Recognize", {}),
@@ -457,6 +457,16 @@ def test_a_log_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr("ctxasr.scenario.importer.LOG_BYTES_MAX", len(text) - 1)
     with pytest.raises(ScenarioError, match="LOG_BYTES_MAX"):
         import_log(path)
+
+
+def test_what_comes_often_is_noted_once_and_refused_where_it_is_too_much() -> None:
+    """Each message with an id of its own, so that none is a repetition."""
+    often = [line(2, envelope("recognize", 0, number)) for number in range(2, 12)]
+    assert import_log([*usual(), *often]).count("more than one recognize message") == 1
+    many = [line(2, envelope("recognize", 0, number)) for number in range(5_000)]
+    with pytest.raises(ScenarioError, match="deliver") as caught:
+        import_log([*usual(), *many])
+    assert str(DELIVERIES_MAX) in str(caught.value)
 
 
 def test_clovas_directives_are_read() -> None:
