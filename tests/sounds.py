@@ -303,6 +303,8 @@ BAD: dict[str, Sound] = {
     "rate 4e9": Sound(wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 4 * 10**9, 0, 2, 16)),
         chunk(b"data", PCM)), error="1 channels at 4000000000 Hz"),
     "4 kHz": Sound(made("WAV", None, voice(1, 4_000), 4_000), error="4000 Hz; 8000 to 96000 Hz"),
+    "AIFF with an empty chunk of no name": Sound(
+        AIFF.replace(b"SSND", bytes(8) + b"SSND", 1), error="a broken sound file"),
     "no channels": Sound(wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 0, HZ, 0, 2, 16)),
         chunk(b"data", PCM)), error="0 channels"),
     "100 channels": Sound(

@@ -67,6 +67,13 @@ class LoadedAudio:
         return (*self.notes, "no speech: the recogniser heard no word")
 
 
+class _Stream(io.BytesIO):
+    """For libsndfile, which may be led to before the beginning; Python would print a traceback."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return super().seek(max(offset, 0) if whence == 0 else offset, whence)
+
+
 def load_samples(
     path: Path | str, *, raw_hz: int | None = None, whole: bool = False
 ) -> LoadedAudio:
@@ -118,7 +125,7 @@ def read_sound(data: bytes, name: str, *, raw_hz: int | None = None) -> LoadedAu
         file = container_of(data, name)
         if raw_hz is not None:
             before = (f"a {file.kind} file, though given as raw sound",)
-        stream = io.BytesIO(file.data)
+        stream = _Stream(file.data)
         sound, rate_hz, share = _decoded(file, stream, name)
         before += file.notes
         if file.kind == "FLAC" and share == 1.0:  # only its decoder knows where it ends
