@@ -24,6 +24,9 @@ from ctxasr.timing import expired, is_later
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
 
+LATE: Final = "read budget exceeded"
+"""The reason of a text that is plain because its context could not be used in time."""
+
 _FUTURE: Final = "the turn that handed out the token began later"
 _EXPIRED: Final = "the context has expired since it was fetched"
 
@@ -186,7 +189,7 @@ async def on_utterance(
         known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
     if known.context is None and not known.undecided and not known.hints.phrases:
         return UtteranceResult(plain, known, 0.0, known.reason)
-    result, reason = plain, "read budget exceeded"
+    result, reason = plain, LATE
     try:
         async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):
             if not isinstance(listening, Listening):
@@ -204,7 +207,7 @@ async def on_utterance(
             if known.hints.phrases:
                 bias = hinted(bias, known.hints)
             if bias.phrases and ports.aligner is not None:
-                reason = "read budget exceeded"
+                reason = LATE
                 with ports.telemetry.span("rescore", turn, phrases=named):
                     result = await rescore(recognition, bias, ports.aligner)
                 reason = _why(result)

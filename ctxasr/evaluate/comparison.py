@@ -38,6 +38,8 @@ class Item:
     lattice_oracle: int | None
     equals_plain: bool
     """Whether the text with context is the plain text to the letter."""
+    late: bool = False
+    """Whether the read budget had passed, so that the text with context is the plain one."""
 
     def errors(self, system: str) -> float:
         """Word errors under one of SYSTEMS; `other` is the mean over the contexts tried.
@@ -72,6 +74,10 @@ class Comparison:
         """Missed or broken contexts whose text is not the plain text: must be 0."""
         return sum(item.state != "hit" and not item.equals_plain for item in self.items)
 
+    def late(self) -> int:
+        """Turns whose context could not be used in time: they speak of the machine."""
+        return sum(item.late for item in self.items)
+
     def oracle(self, name: str) -> Estimate | None:
         edits = [getattr(item, name) for item in self.items]
         if any(value is None for value in edits):
@@ -103,6 +109,7 @@ class Comparison:
             "harmed_turns": {system: self.harmed(system) for system in SYSTEMS[1:]},
             "other_contexts_tried": sum(len(item.other) for item in self.items),
             "missed_and_not_plain": self.not_plain_without_hit(),
+            "read_budget_exceeded": self.late(),
         }
 
     def render(self, console: Console) -> None:
@@ -128,6 +135,11 @@ class Comparison:
             f"Missed or broken contexts with another text than the plain one: "
             f"{self.not_plain_without_hit()} (0 is right). Intervals by dialogue, seed {self.seed}."
         )
+        if late := self.late():
+            console.print(
+                f"In {late} turns the read budget had passed, and the plain text was counted for "
+                f"context: this machine is busy. CTXASR_READ_BUDGET_MS=10000 waits longer."
+            )
 
     def _columns(self, system: str, second: str) -> tuple[list[float], list[float]]:
         return [item.errors(system) for item in self.items], [

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from ctxasr.answer import bias_in
+from ctxasr.answer import LATE, bias_in
 from ctxasr.app import default_aligner
 from ctxasr.bias import emptied
 from ctxasr.context import ContextEmbedding
@@ -90,6 +90,7 @@ async def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding])
         nbest_oracle=best_edits(reference, recognition.hypotheses),
         lattice_oracle=_lattice_oracle(recognition, reference),
         equals_plain=report.text == report.plain_text,
+        late=report.reason == LATE,
     )
 
 

@@ -56,8 +56,8 @@ MUTANTS: Final = (
     Mutant(
         4, "a text that is not in time is lost",
         "answer.py",
-        'result, reason = plain, "read budget exceeded"',
-        'result, reason = Result(recognition.plain, ""), "read budget exceeded"',
+        'result, reason = plain, LATE',
+        'result, reason = Result(recognition.plain, ""), LATE',
         50,
     ),
     Mutant(

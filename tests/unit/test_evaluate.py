@@ -49,6 +49,17 @@ def test_one_dialogue_has_no_interval() -> None:
     assert error_rate([1], [2], ["a"], seed=1).low is None
 
 
+def test_texts_that_came_too_late_are_counted() -> None:
+    """On a busy machine they would pass for figures of the rescorer."""
+    for late in (0, 2):
+        found = compare([ITEM, *(replace(ITEM, turn=3 + n, late=True) for n in range(late))], 1)
+        assert found.to_json()["read_budget_exceeded"] == late
+        console = Console(file=StringIO(), width=200)
+        found.render(console)
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+        assert ("In 2 turns the read budget had passed" in shown) == bool(late)
+
+
 def test_a_comparison_counts_gain_harm_and_what_must_not_be() -> None:
     second = replace(ITEM, dialogue="b", plain=1, emptied=1, context=2, other=(0, 1))
     broken = replace(ITEM, dialogue="c", state="missed", equals_plain=False)
