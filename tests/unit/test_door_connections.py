@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +23,10 @@ from ctxasr.gateway.http.http2 import Http2
 from ctxasr.gateway.http.places import Place, Places
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The door's context, and one of clients that trust it."""
-    paths: tuple[Path, Path] = certificate(tmp_path_factory.mktemp("tls"))
+    paths: tuple[Path, Path] = certificate(tmp_path)
     return server.tls_context(*paths), ssl.create_default_context(cafile=str(paths[0]))
 
 
@@ -109,6 +110,27 @@ async def test_the_end_does_not_wait_for_handshakes(
         assert asyncio.get_running_loop().time() - began_s < limits.HANDSHAKE_S_MAX
         assert await reader.read() == b""
         writer.close()
+
+
+@pytest.mark.parametrize("chosen", ["h2", "http/1.1"])
+async def test_the_end_does_not_wait_for_a_client_that_does_not_say_goodbye(
+    chosen: str, tls: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DRAIN_S_MAX", 0.05)
+    monkeypatch.setattr(limits, "KEEP_ALIVE_S", 600)
+    tls[1].set_alpn_protocols([chosen])
+    async with running(Door(World()), tls=tls[0]) as it:
+
+        def silent() -> ssl.SSLSocket:
+            plain = socket.create_connection(("127.0.0.1", it.port))
+            return tls[1].wrap_socket(plain, server_hostname="127.0.0.1")
+
+        with await asyncio.to_thread(silent) as client:
+            assert client.selected_alpn_protocol() == chosen
+            began_s = asyncio.get_running_loop().time()
+            it.signals._came(15)
+            await it.end
+            assert asyncio.get_running_loop().time() - began_s < limits.GRACE_S / 2
 
 
 # ---------------------------------------------------------------- at once

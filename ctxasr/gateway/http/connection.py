@@ -98,16 +98,17 @@ class Connection(asyncio.Protocol):
         if secure is None:  # cut off meanwhile
             self.connection_lost(None)
             return
-        self._transport = secure
+        below, self._transport = self._transport, secure
         chosen = secure.get_extra_info("ssl_object").selected_alpn_protocol()
-        self._hand_over(Http2 if chosen == ALPN[0] else Http1)
+        self._hand_over(Http2 if chosen == ALPN[0] else Http1, below)
 
-    def _hand_over(self, kind: type[Http1] | type[Http2]) -> None:
+    def _hand_over(self, kind: type[Http1] | type[Http2], below: Any = None) -> None:
         self._let_go()
         assert self._place is not None, "taken when the client connected"
         app_state = {**self._app_state, "place": self._place}
         protocol: Any = kind(self._place, self._config, self._state, app_state, self._loop)
-        Pieces(self._transport, self._loop).begin(protocol, self._first)
+        between = Pieces(self._transport, below or self._transport, self._loop)
+        between.begin(protocol, self._first)
 
     def _let_go(self) -> None:
         """Nothing is waited for here any more."""

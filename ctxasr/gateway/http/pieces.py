@@ -16,13 +16,14 @@ from ctxasr.gateway.http import limits
 
 
 class Pieces(asyncio.Protocol):
-    """The transport's protocol, and the protocol's transport: all but reading passes through.
+    """The transport's protocol, and the protocol's transport: what is sent passes through.
 
     Nothing more is read while something is left that has not been handed on.
     """
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
+    def __init__(self, transport: Any, below: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """`below` is TLS's own transport, or the same."""
+        self._transport, self._below, self._loop = transport, below, loop
         self._protocol: Any = None
         self._rest = bytearray()
         self._paused = False
@@ -67,6 +68,16 @@ class Pieces(asyncio.Protocol):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """End it; with TLS, an idle client's goodbye is not waited for longer than a moment."""
+        self._transport.close()
+        if self._below is not self._transport:
+            self._loop.call_later(limits.DRAIN_S_MAX, self._leave)
+
+    def _leave(self) -> None:
+        if not self._below.get_write_buffer_size():
+            self._below.abort()
 
     def pause_reading(self) -> None:
         """Hand nothing on."""
