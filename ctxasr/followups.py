@@ -218,8 +218,9 @@ async def _begin(
     that it answers nothing.
     """
     turn = answer_turn(status.turn, recognize)
-    if turn.interaction in status.marks and event.key.event != recognize:
-        return status  # its own recorder has done so, or its redelivery will
+    asked = event.mark.name == ExpectSpeech.full_name and event.mark.at_ms <= mark.at_ms
+    if turn.interaction in status.marks and event.key.event != recognize and not asked:
+        return status  # whoever has begun it has moved the rest as well, or its redelivery will
     token = mark.token or _own_token(turn, mark)
     if not mark.token and token:
         await store.link(status.turn, token, expires_at_s)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import ANSWER, HEARD, START_MS, World, completed, interrupted, rec
 
 from ctxasr import followups
 from ctxasr.answer import ContextState, listen
+from ctxasr.errors import StoreUnavailable
 from ctxasr.events import FOLLOW_UP, ConsistentStatus, Mark, Outcome, Record, TurnKey, to_event
 from ctxasr.followups import answer_turn, asked_by, own_refs, repeats_finished
 from ctxasr.gateway.http.recordings import answering
@@ -114,6 +116,38 @@ async def test_what_follows_under_the_same_id_belongs_to_the_answer_in_any_order
     assert (len(marks), len(refs), contexts, outcome) == (8, 4, 1, Outcome.EMBEDDED)
     assert turns["turn-1"][2:] == (1, Outcome.EMBEDDED)
     assert len(kept) == 8, "each text once, in its own turn"
+
+
+@pytest.mark.parametrize("last", ["expect", "recognize"])
+def test_who_begins_the_turn_may_fail_anywhere_and_come_again(last: str) -> None:
+    """The question, or its answer, is recorded behind all that follows; one operation fails."""
+
+    async def rows_after(failing: int) -> tuple[int, Any]:
+        world, operations = World(), count(1)
+
+        async def fails(_: str, call: Callable[[], Awaitable[Any]]) -> Any:
+            answer = await call()
+            if next(operations) == failing:
+                raise StoreUnavailable("the answer is lost")
+            return answer
+
+        told = (
+            turn()
+            | {"answer": again(ASKED)}
+            | {f"follow-{name}": one for name, one in asks_again().items()}
+        )
+        late = told.pop("expect") if last == "expect" else told.pop("answer")
+        await world.deliver([*told.values()])
+        with suppress(StoreUnavailable):
+            await on_event(late, world.process(fails))
+        await on_event(late, world.process())
+        found, links, _ = await rows(world)  # the texts of a turn that is missed are gone
+        return next(operations), ({one: row[:2] for one, row in found.items()}, links)
+
+    total, wanted = run(rows_after(0))
+    for failing in range(1, total):
+        found = run(rows_after(failing))[1]
+        assert found == wanted, failing
 
 
 @virtually
