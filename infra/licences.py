@@ -62,7 +62,10 @@ _COPYLEFT: Final = re.compile(
     r"^\W*GNU (LESSER |AFFERO |LIBRARY )?GENERAL PUBLIC LICENSE\W*$", re.M
 )
 """The title of the licence text itself: a mention of it is not enough."""
-_OF_A_LICENCE: Final = re.compile(r"(licen[cs]e|copying)[^/]*$", re.IGNORECASE)
+_OF_A_LICENCE: Final = re.compile(
+    r"(licen[cs]e|copying|gpl)[^/]*$|\.dist-info/licenses/", re.IGNORECASE
+)
+"""By its name, or by its place (PEP 639)."""
 
 
 def permitted(expression: str) -> bool:

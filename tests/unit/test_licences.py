@@ -18,7 +18,7 @@ GPL = "                    GNU GENERAL PUBLIC LICENSE\n                       Ve
 def install(folder: Path, name: str, *lines: str, **files: str) -> None:
     """A distribution as pip leaves it: metadata, and a record of its files."""
     place = folder / f"{name.replace('-', '_')}-1.dist-info"
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     head = ["Metadata-Version: 2.4", f"Name: {name}", "Version: 1"]
     (place / "METADATA").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
     for file, text in files.items():
@@ -85,6 +85,15 @@ def test_a_permissive_wheel_that_carries_a_gnu_licence_is_named(tmp_path: Path) 
     (one,) = found(tmp_path)
     assert one.startswith("carrier: ")
     assert "COPYING_lib" in one
+
+
+@pytest.mark.parametrize(
+    "file", ["COPYING", "LICENCE.txt", "LGPL-3.0.txt", "licenses/vendor/third.txt"]
+)
+def test_a_gnu_licence_is_found_by_name_or_place(file: str, tmp_path: Path) -> None:
+    (tmp_path / "nice-1.dist-info" / Path(file).parent).mkdir(parents=True)
+    install(tmp_path, "nice", "License-Expression: MIT", **{file: GPL})
+    assert [line for line in found(tmp_path) if file in line]
 
 
 def test_what_a_dependency_brings_along_is_read_too(
