@@ -56,6 +56,10 @@ SMALL_WORD_DISCOUNT: Final = 0.5
 MATCHES_MAX: Final = 80
 """Matches kept of one hypothesis, and of all: these are compared with the phone loop."""
 
+SEARCH_CELLS_MAX: Final = 24_000_000
+"""Phones of all phrases times phones of all hypotheses that are compared for one utterance: some
+3 s, in which everybody's utterances wait. Hypotheses past it are searched word for word only."""
+
 PHONES_MAX: Final = 60
 """Phones of a phrase or of a phone loop's path that are compared; about 5 s of speech."""
 
@@ -267,9 +271,10 @@ class SoundAligner:
         if not rows:
             return []
         table, lengths = pad([phones for _, phones in rows])
-        found = []
+        found, cells = [], 0
         for h, hypothesis in enumerate(spoken):
-            if not len(hypothesis.phones):
+            cells += table.size * len(hypothesis.phones)
+            if not len(hypothesis.phones) or cells > SEARCH_CELLS_MAX:
                 continue
             starts, stops = np.unique(hypothesis.bounds[:-1]), np.unique(hypothesis.bounds[1:])
             costs, begins = spans(table, lengths, hypothesis.phones, starts, stops)

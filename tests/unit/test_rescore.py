@@ -11,6 +11,7 @@ from ctxasr.bias import Bias, bias_of, emptied
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition, Result
 from ctxasr.ports import Match
 from ctxasr.rescore import candidates, edits_outside, rescore
+from ctxasr.speech import align
 from ctxasr.speech.align import MATCHES_MAX, SoundAligner
 from ctxasr.speech.lexicon import Pronunciations
 from ctxasr.speech.pronounce import Pronouncer
@@ -165,3 +166,15 @@ async def test_nothing_of_a_phrase_is_remembered_once_it_is_forgotten() -> None:
     aligner.forget()
     await aligner.prepare(["Meg Bauer"])
     assert worked_out == ["Meg Bauer", "meg", "bauer"] * 2
+
+
+async def test_a_search_that_would_hold_up_everybody_is_cut_short(
+    aligner: SoundAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 3 phones that are sought in 3 and 3, as many hypotheses as there is room for."""
+    heard_twice = heard("bower", "boer")
+    cells = 3 * 3  # phones of "bauer" times those of "bower"
+    for room, found in ((cells * 2, {0, 1}), (cells * 2 - 1, {0}), (cells - 1, set())):
+        monkeypatch.setattr(align, "SEARCH_CELLS_MAX", room)
+        matches = aligner.align_now(heard_twice, ["bauer"])
+        assert {match.hypothesis for match in matches} == found, room
