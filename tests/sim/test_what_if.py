@@ -98,6 +98,7 @@ def test_a_single_table_forgets_as_well() -> None:
 # ---------------------------------------------------------------- what each one costs or loses
 
 
+@pytest.mark.proof
 @every_profile
 def test_eventual_reads_lose_triggers(profile: str) -> None:
     ours, theirs = (
@@ -105,6 +106,13 @@ def test_eventual_reads_lose_triggers(profile: str) -> None:
     )
     assert not ours.broken
     assert theirs.outcomes["embedded"] < 0.95 * ours.outcomes["embedded"]
+
+
+@every_profile
+def test_eventual_reads_break_what_is_promised(profile: str) -> None:
+    ours, theirs = (found(one, profile) for one in (None, WhatIf.EVENTUAL_READS))
+    assert not ours.broken
+    assert theirs.outcomes["embedded"] < ours.outcomes["embedded"]
     assert theirs.broken[6] > theirs.turns, "shown what is not the newest"
     assert theirs.broken[1] > 0, "acknowledged and not settled"
     assert theirs.used.status_rcu > ours.used.status_rcu, "each write is followed by half a unit"
