@@ -310,8 +310,9 @@ class Process:
             importlib.import_module("ctxasr.gateway.contexts")  # now, not while somebody waits
 
         records, get = name == "record_event", os.environ.get
-        function = get("CTXASR_EMBED_FUNCTION") if records else None
-        queue = get("CTXASR_SWEEP_QUEUE_URL") if records or name == "sweep" else None
+        function = get("CTXASR_EMBED_FUNCTION", "").strip() if records else None
+        queues = records or name == "sweep"
+        queue = get("CTXASR_SWEEP_QUEUE_URL", "").strip() if queues else None
         settings = app.Settings.from_environment()
         async with AsyncExitStack() as stack:
             embedder, sweeps = await stack.enter_async_context(neighbours(function, queue))

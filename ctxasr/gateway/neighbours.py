@@ -17,10 +17,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
-from ctxasr.errors import ContextUnavailable
+from ctxasr.errors import ContextUnavailable, InputError
 from ctxasr.events import EventKey, TurnKey
 from ctxasr.gateway.batches import BATCH_AT_ONCE_MAX
+from ctxasr.settings import SHOWN_CHARS_MAX
 from ctxasr.store.caller import Caller, refused
+from ctxasr.store.clients import usual_session
+from ctxasr.urls import is_url
 
 EMBED_READ_TIMEOUT_S: Final = 15.0
 """The embedding function's own time-out; the compute window usually ends sooner."""
@@ -42,14 +45,22 @@ class Neighbours(NamedTuple):
 async def neighbours(
     embed_function: str | None, sweep_queue_url: str | None
 ) -> AsyncIterator[Neighbours]:
-    """Open the clients that are wanted, without retries of their own."""
+    """Open the clients that are wanted, without retries of their own.
+
+    Raises:
+        InputError: the queue's address is no URL.
+    """
     embedder, sweeps = None, None
+    if sweep_queue_url and not is_url(sweep_queue_url):
+        raise InputError(
+            f"CTXASR_SWEEP_QUEUE_URL is {sweep_queue_url[:SHOWN_CHARS_MAX]!r}: the queue's URL, "
+            "as https://sqs.eu-west-1.amazonaws.com/..., would be right"
+        )
     async with AsyncExitStack() as stack:
         if embed_function or sweep_queue_url:
-            import aioboto3
             from aiobotocore.config import AioConfig
 
-            session = aioboto3.Session()
+            session = usual_session()
             config = AioConfig(
                 connect_timeout=1.0,
                 read_timeout=EMBED_READ_TIMEOUT_S,

@@ -154,8 +154,15 @@ def _check_region(endpoint: Endpoint, region: str | None) -> None:
         raise InputError(f"{where} is {region[:80]!r}: {right}")
 
 
-def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
+def usual_session(region: str | None = None) -> Any:
+    """A session of aioboto3 by the usual AWS settings, in `region` or in that of the settings."""
     import aioboto3
+
+    region = region or os.environ.get("AWS_REGION") or None  # as newer AWS programs read it
+    return aioboto3.Session(botocore_session=_usual_session(), region_name=region)
+
+
+def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
     from aiobotocore.config import AioConfig
 
     settings: dict[str, Any] = {
@@ -167,10 +174,9 @@ def _session(endpoint: Endpoint, faults: FaultPlan | None) -> tuple[Any, Any]:
     if faults is not None:
         settings["http_session_cls"] = faults.transport
     if endpoint.access_key is None:
-        region = endpoint.region or os.environ.get("AWS_REGION")  # as newer AWS programs read it
-        session = aioboto3.Session(botocore_session=_usual_session(), region_name=region or None)
+        session = usual_session(endpoint.region)
         if session.region_name is None and endpoint.url is not None:  # the URL says where it is
-            session = aioboto3.Session(botocore_session=_usual_session(), region_name=LOCAL_REGION)
+            session = usual_session(LOCAL_REGION)
         return session, AioConfig(**settings)
     assert endpoint.secret_key is not None, "an access key has a secret"
     return _detached_session(endpoint.region), AioConfig(**settings, proxies={})

@@ -303,6 +303,25 @@ def test_a_sweep_comes_after_the_grace_period_and_sqs_allows_it() -> None:
         assert (asked["ReceiptHandle"], asked["VisibilityTimeout"]) == ("receipt", sent_s)
 
 
+@pytest.mark.parametrize("url", ["not a url", "sweep", "arn:aws:sqs:eu-west-1:1:sweep"])
+async def test_a_queue_without_a_url_is_named(url: str) -> None:
+    with pytest.raises(InputError, match=f"CTXASR_SWEEP_QUEUE_URL is '{url}': the queue's URL"):
+        async with neighbours(None, url):
+            pass
+
+
+async def test_the_neighbours_are_in_the_region_of_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AWS_REGION is enough, and what is set to nothing is not set."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_PROFILE", "")
+    async with neighbours("embed", None) as (embedder, _):
+        assert embedder is not None
+        assert embedder._client.meta.region_name == "eu-west-1"
+
+
 async def test_a_batch_has_a_connection_for_each_of_its_records(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
