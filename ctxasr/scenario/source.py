@@ -52,6 +52,9 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 
 
+_OPENED: Final = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""What lies here the shell has opened, as with <(...); any other pipe may never be written to."""
+
 _WRITE_OUT: Final = "write the value out, and in quotes a text that begins with"
 
 
@@ -78,9 +81,9 @@ def read_source(path: Path) -> Source:
     """
     file = str(path)
     try:
-        # A pipe, as of a shell's <(...), is as good as a file.
-        if path.is_dir() or not path.exists():
-            what = "is a folder" if path.is_dir() else "does not exist"
+        if not path.is_file() and path.parent not in _OPENED:
+            there = "is a folder" if path.is_dir() else "is no regular file"
+            what = there if path.exists() else "does not exist"
             raise ScenarioError(f"{what}; give the path of a YAML file", file=file)
         with path.open("rb") as stream:
             data = stream.read(SCENARIO_BYTES_MAX + 1)

@@ -151,7 +151,13 @@ def _problem(status: int, about: str) -> dict[str, Any]:
 
 
 def _avs(operation: dict[str, Any]) -> None:
-    metadata = {"$ref": "#/components/schemas/EventEnvelope"}
+    of_no_turn = {
+        "type": "object",
+        "required": ["event"],
+        "properties": {"event": {"type": "object"}},
+        "description": "An event that names no turn, in whatever shape: it is not recorded.",
+    }
+    metadata = {"anyOf": [{"$ref": "#/components/schemas/EventEnvelope"}, of_no_turn]}
     operation["requestBody"] = {
         "required": True,
         "description": "metadata (or request) first; audio is 16-bit little-endian mono at 16 kHz.",

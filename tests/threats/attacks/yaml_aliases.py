@@ -4,7 +4,7 @@ Each line repeats the one before ten times. A reader that follows aliases holds 
 whatever walks over the values, a check or a report, never ends.
 
 Attacker: sends a scenario file.
-Holds against it: aliases are refused.
+Holds against it: anchors and aliases are refused.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ async def attack() -> str:
         try:
             source = parse_source(text)
         except ScenarioError as error:
-            if "aliases" not in str(error):
+            if not {"aliases", "anchors"} & set(str(error).split()):
                 raise
             continue
         raise Gained(f"{len(text)} characters became {weight(source.value, {}):g} values")
