@@ -485,6 +485,7 @@ def test_a_full_disk_is_told_and_loses_nothing(figures: str, tmp_path: Path) -> 
     assert run("--resume", str(path), "--json").stdout == figures
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(
     importlib.util.find_spec("ray") is None,
     reason="Ray is not installed (pip install 'ctxasr[ray]')",
