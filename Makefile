@@ -1,6 +1,6 @@
 # Every target sets up what it needs; `make` lists them.
 PYTHON ?= python3.11
-# Processes that share the tests; each takes about a gigabyte.
+# Processes that share the types, and the tests; each takes about a gigabyte.
 WORKERS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -60,7 +60,7 @@ lint: $(READY) ## Lint, format, and licences of what is shipped
 	$(RUN) -m infra.licences
 
 types: $(READY)
-	$(RUN) -m mypy
+	$(RUN) -m mypy --num-workers $(WORKERS)
 
 proof: $(READY) $(DYNALITE) ## The longer proofs: drawn dialogues, kill -9, 100,000 seeds
 	$(RUN) -m pytest tests/proof tests/sim -m proof -s --show-capture=no
