@@ -149,7 +149,7 @@ class ContextModel(nn.Module):
         self.segment = nn.Embedding(len(Segment), width)
         self.signal = nn.Embedding(len(SIGNALS), width)
         self.item_kind = nn.Linear(width, width)
-        self.start = nn.Parameter(torch.randn(width) * 0.1)
+        self.start = nn.Parameter(nn.init.normal_(torch.empty(width), std=0.1))
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.copy_weight = nn.Linear(width, 2)  # of identities, of learnt vectors
@@ -157,7 +157,7 @@ class ContextModel(nn.Module):
         self.running = RunningSequence(config)
         self.phrase_in = nn.Linear(3 * width, config.phrase_hidden)
         self.phrase_out = nn.Linear(config.phrase_hidden, config.semantic + 1)
-        self.none = nn.Parameter(torch.randn(config.vector) * 0.1)
+        self.none = nn.Parameter(nn.init.normal_(torch.empty(config.vector), std=0.1))
         self.copy_scale = nn.Parameter(torch.tensor([3.0, 1.5]))
         self.kind_scale = nn.Parameter(torch.tensor([1.0, 1.0]))
         self.temperature: Tensor

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ctxasr.encoder.transformer import ContextModel, EncoderConfig
 from ctxasr.errors import DataError, MissingPart
@@ -81,9 +83,22 @@ def load(path: Path | None = None) -> ContextModel:
 
 def shapes_of(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor of a model; nothing of that size is allocated."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         modules = ContextModel(config).state_dict()
     return {name: tuple(value.shape) for name, value in modules.items()}
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Tensors keep what they hold: drawing their values loads torch's compiler, which takes 1.4 s,
+    also where they hold nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return given["tensor"] if "tensor" in given else args[0]
+        return func(*args, **given)
 
 
 def _config(path: Path, text: str) -> EncoderConfig:

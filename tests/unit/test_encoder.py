@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -262,3 +264,12 @@ def test_the_largest_sizes_are_compared_without_memory() -> None:
     assert len([name for name in shapes if name.startswith("layers.23.")]) > 0
     shipped = {n: tuple(v.shape) for n, v in weights.load().state_dict().items()}
     assert weights.shapes_of(weights.load().config) == shipped
+
+
+def test_loading_does_without_torchs_compiler() -> None:
+    """It would take longer than all else that a start does."""
+    code = (
+        "import sys; from ctxasr.encoder import weights; weights.load()\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
