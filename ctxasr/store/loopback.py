@@ -19,6 +19,9 @@ STRANGERS_MAX: Final = 256
 """Open connections that have not shown the credential. All that the clients of one process open at
 once, twice CONNECTIONS_MAX, fit in; each shows it in its first packet."""
 
+ACCEPT_QUEUE: Final = 1_024
+"""Connections that the system keeps until they are accepted; beyond it a client's wait a second."""
+
 SILENCE_S_MAX: Final = 10.0
 """Of a connection from which something is awaited; then it is closed."""
 
@@ -112,6 +115,8 @@ def listen(admission: Admission, strangers: Strangers) -> Any:
             self.close_connection = True
 
     class Server(ThreadedWSGIServer):
+        request_queue_size = ACCEPT_QUEUE
+
         def process_request(self, request: Any, client_address: Any) -> None:
             strangers.add(request)
             super().process_request(request, client_address)
