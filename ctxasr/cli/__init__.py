@@ -3,6 +3,7 @@
     dialogue    replay, recognise, evaluate
     scenario    scenario new | speak | import | check | schema | draw
     training    train
+    rescore     rescore
     export      export
     costs       costs
     explore     explore
@@ -28,6 +29,7 @@ from ctxasr.cli import (
     dialogue,
     explore,
     export,
+    rescore,
     scenario,
     serve,
     service,
@@ -46,6 +48,7 @@ app = typer.Typer(
 app.command()(dialogue.replay)
 app.command()(dialogue.evaluate)
 app.command()(dialogue.recognise)
+app.command()(rescore.rescore)
 app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
 app.command()(training.train)

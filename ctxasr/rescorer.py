@@ -1,0 +1,173 @@
+"""Rescore what any recogniser heard by what was just asked, without a store and without a service.
+
+    from ctxasr import Rescorer
+
+    rescorer = Rescorer()
+    answer = rescorer.rescore(["power", "the hour"], reply="Do you mean Meg Jones or Meg Bauer?")
+    print(answer.text)  # bauer
+
+Each call stands for itself: what was asked is given as plain strings, and nothing is kept of it but
+how names sound (`forget` lets go of that).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ctxasr.answer import bias_in
+from ctxasr.app import default_aligner, default_encoder
+from ctxasr.context import extend
+from ctxasr.errors import InputError
+from ctxasr.events import TurnText
+from ctxasr.gateway.requests import HypothesisIn, recognition_of
+from ctxasr.hypotheses import N_BEST_MAX, Change, Result
+from ctxasr.ports import ContextEncoder, PhraseAligner
+from ctxasr.rescore import rescore
+from ctxasr.scenario.complaints import causes, message_of
+from ctxasr.scenario.utterance import TurnBefore
+
+Names = Sequence[str] | Mapping[str, Sequence[str]]
+"""Names alone, or by what they are: {"contact": ["Meg Jones", "Meg Bauer"]}."""
+
+
+KIND: Final = "option"
+"""What names are that come without a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """The text, the recogniser's own, and why they differ.
+
+    `left_out` names had no room, `unpronounceable` ones have no sound in English.
+    """
+
+    result: Result
+    left_out: int = 0
+    unpronounceable: int = 0
+
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"Rescored({len(self.changes)} changes)"
+
+    @property
+    def text(self) -> str:
+        """What was probably said."""
+        return self.result.text
+
+    @property
+    def plain_text(self) -> str:
+        """The first hypothesis, to the letter."""
+        return self.result.plain_text
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The spans that differ, each with the phrase and the signal that caused it."""
+        return self.result.changes
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `ctxasr rescore --json` prints."""
+        return {
+            "text": self.text,
+            "plain_text": self.plain_text,
+            "changes": [change.to_json() for change in self.changes],
+            "left_out": self.left_out,
+            "unpronounceable": self.unpronounceable,
+        }
+
+
+class _Heard(BaseModel):
+    """Hypotheses within the limits that hold for every way in."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    hypotheses: tuple[HypothesisIn, ...] = Field(max_length=N_BEST_MAX)
+
+
+class Rescorer:
+    """Holds the encoder and the dictionary; threads and tasks may share one."""
+
+    def __init__(
+        self, *, encoder: ContextEncoder | None = None, aligner: PhraseAligner | None = None
+    ) -> None:
+        """By default with the weights and the dictionary of the package.
+
+        Raises:
+            MissingPart: torch or the dictionary is not installed.
+        """
+        self._encoder = encoder or default_encoder()
+        self._aligner = aligner or default_aligner()
+
+    def rescore(self, hypotheses: Sequence[str | tuple[str, float]], **asked: Any) -> Rescored:
+        """`arescore`, for callers without an event loop.
+
+        >>> rescorer = Rescorer()
+        >>> rescorer.rescore(["power"], reply="Do you mean Meg Jones or Meg Bauer?").text
+        'bauer'
+
+        Raises:
+            InputError: as `arescore`.
+            RuntimeError: an event loop runs in this thread; await `arescore` there.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.arescore(hypotheses, **asked))
+        raise RuntimeError("an event loop runs in this thread; await arescore(...) there")
+
+    async def arescore(
+        self,
+        hypotheses: Sequence[str | tuple[str, float]],
+        *,
+        utterance: str = "",
+        reply: str = "",
+        entities: Names = (),
+        screen: Sequence[str] = (),
+        slot: str = "",
+    ) -> Rescored:
+        """The most probable text of an n-best list, best first, after what was asked.
+
+        A hypothesis is a text, or a text and its log probability. `utterance` is what the customer
+        had said before, `reply` what the assistant asked, `entities` the names on offer, `screen`
+        what is shown, `slot` what is asked for. Where nothing was asked the text is the first
+        hypothesis, to the letter.
+
+        Raises:
+            InputError: something of it is no text or too long; says which.
+        """
+        pairs = [(one, 0.0) if isinstance(one, str) else one for one in hypotheses]
+        listed = entities if isinstance(entities, Mapping) else {KIND: entities}
+        given = {
+            "utterance": utterance,
+            "reply": reply,
+            "entities": [
+                {"kind": kind, "values": list(values)} for kind, values in listed.items() if values
+            ],
+            "screen": list(screen),
+        }
+        try:
+            heard = _Heard.model_validate(
+                {"hypotheses": [{"text": text, "score": score} for text, score in pairs]}
+            )
+            turn = TurnBefore.model_validate(given | ({"slot": slot} if slot else {}))
+        except ValidationError as error:
+            first = causes(error)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"{where}: {message_of(first)}") from None
+        return await self.after(heard.hypotheses, turn.to_turn_text())
+
+    async def after(self, heard: Sequence[HypothesisIn], turn: TurnText) -> Rescored:
+        """The same of what was checked already."""
+        recognition = recognition_of(heard)
+        if turn == TurnText("", ""):  # not even an everyday answer is expected
+            return Rescored(Result(recognition.plain, recognition.plain))
+        context = await extend(turn, None, self._encoder)
+        result = await rescore(recognition, bias_in(context), self._aligner)
+        return Rescored(result, context.left_out, context.unpronounceable)
+
+    def forget(self) -> None:
+        """Let go of how names sound."""
+        self._aligner.forget()

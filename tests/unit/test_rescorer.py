@@ -1,0 +1,168 @@
+"""The front door: another recogniser's n-best list, with what was asked as plain strings."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command
+
+import ctxasr
+from ctxasr import Rescorer
+from ctxasr.errors import InputError, ScenarioError
+from ctxasr.hypotheses import N_BEST_MAX
+from ctxasr.scenario.nbest import LINE_BYTES_MAX, read_nbest
+
+README = Path(__file__).parents[2] / "README.md"
+REPLY = "Do you mean Meg Jones or Meg Bauer?"
+HEARD = ["power", "the hour"]
+
+
+@pytest.fixture(scope="module")
+def rescorer() -> Rescorer:
+    return Rescorer()
+
+
+# ---------------------------------------------------------------- as a library
+
+
+def test_what_is_exported_is_this_and_loads_when_it_is_asked_for() -> None:
+    assert ctxasr.__all__ == ["Rescored", "Rescorer", "__version__"]
+    assert all(hasattr(ctxasr, name) for name in ctxasr.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Rescore'"):
+        _ = ctxasr.Rescore
+    code = "import sys, ctxasr; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("text", [README.read_text(), f"```python\n{ctxasr.__doc__}```\n"])
+def test_five_lines_do_what_they_say(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"```python\n(.*?from ctxasr import Rescorer.*?)```", text, re.DOTALL)
+    assert found is not None
+    lines = found[1].partition("from ctxasr")[2].replace("\n    ", "\n").splitlines()
+    code = [line for line in ["from ctxasr" + lines[0], *lines[1:]] if line.strip()]
+    program = code[: 1 + next(i for i, line in enumerate(code) if line.startswith("print"))]
+    assert len(program) <= 5
+    exec("\n".join(program), {})  # noqa: S102  # the README's own program
+    assert capsys.readouterr().out == "bauer\n"
+
+
+async def test_in_an_event_loop_it_is_awaited(rescorer: Rescorer) -> None:
+    found = await rescorer.arescore(HEARD, reply=REPLY)
+    assert (found.text, found.plain_text) == ("bauer", "power")
+    assert [(one.phrase, one.signal) for one in found.changes] == [("Bauer", "reply")]
+    with pytest.raises(RuntimeError, match="await arescore"):
+        rescorer.rescore(HEARD, reply=REPLY)
+
+
+@pytest.mark.parametrize(
+    "heard", [["Yes,  please.", "no thanks"], ["yes", "no thanks"], [" Power! "], [""], []]
+)
+def test_where_nothing_was_asked_the_text_stays_to_the_letter(
+    rescorer: Rescorer, heard: list[str]
+) -> None:
+    nothing: list[dict[str, Any]] = [{}, {"entities": {"contact": []}}, {"reply": "", "screen": []}]
+    for asked in nothing:
+        found = rescorer.rescore(heard, **asked)
+        assert found.text == found.plain_text == (heard or [""])[0]
+        assert found.changes == ()
+
+
+def test_names_come_alone_or_by_kind_with_scores_or_without(rescorer: Rescorer) -> None:
+    names = ["Meg Jones", "Meg Bauer"]
+    for entities in (names, {"contact": names[:1], "person": names[1:]}):
+        heard = [("power", -1.0), ("the hour", -2.0)]
+        found = rescorer.rescore(heard, entities=entities, reply=REPLY)
+        assert (found.text, found.changes[0].signal) == ("bauer", "entities")
+    many = [f"Name{number:03}" for number in range(310)]
+    assert rescorer.rescore(HEARD, entities={"a": many[:200], "b": many[200:]}).left_out >= 10
+    assert rescorer.rescore(HEARD, entities=["北京", "Meg"]).unpronounceable == 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "asked", "said"),
+    [
+        (["x" * 2_001], {}, "hypotheses.0.text: has more than 2000 characters"),
+        (["canary"] * (N_BEST_MAX + 1), {}, f"hypotheses: has {N_BEST_MAX + 1} entries"),
+        ([("canary", "canary")], {}, "hypotheses.0.score: must be a number"),
+        (["canary"], {"reply": 7}, "reply: is a number, and a text is wanted"),
+        (["canary"], {"entities": {"contact": ["Meg", None]}}, "entities.0.values.1: "),
+        (["canary"], {"slot": "no slot"}, "slot: "),
+    ],
+)
+def test_what_is_wrong_is_named_and_not_quoted(
+    rescorer: Rescorer, heard: list[Any], asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        rescorer.rescore(heard, **asked)
+    assert str(raised.value).startswith(said)
+    assert "canary" not in str(raised.value)
+
+
+# ---------------------------------------------------------------- as a command
+
+
+def test_lines_of_a_file_with_contexts_of_their_own(tmp_path: Path, command: Command) -> None:
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(f"reply: {REPLY}\n")
+    file = tmp_path / "nbest.jsonl"
+    own = {"id": "b", "hypotheses": [{"text": "Power!", "score": -1}], "context": {"utterance": ""}}
+    file.write_text(f"{json.dumps(HEARD)}\n\n{json.dumps(own)}\n")
+    assert command("rescore", file, "--context", asked) == (0, "bauer\nPower!\n", "")
+    first, second = command("rescore", file, "--context", asked, "--json").turns
+    assert (first["text"], first["plain_text"], first["left_out"]) == ("bauer", "power", 0)
+    assert (second["id"], second["text"], second["changes"]) == ("b", "Power!", [])
+    assert command("rescore", file) == (0, "power\nPower!\n", "")
+
+
+def test_a_pipe_is_answered_line_by_line(tmp_path: Path) -> None:
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(f"reply: {REPLY}\n")
+    arguments = [sys.executable, "-m", "ctxasr", "rescore", "-", "--context", str(asked)]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for _ in range(2):
+            running.stdin.write(json.dumps(HEARD) + "\n")
+            running.stdin.flush()
+            assert running.stdout.readline() == "bauer\n", "before the pipe is at its end"
+        running.stdin.close()
+        assert running.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('["canary"', "2: the line is not JSON"),
+        ("{}", "2: hypotheses: this required key is missing"),
+        ('{"hypotheses": [7]}', "2: hypotheses.0: "),
+        ('{"hypotheses": ["canary"], "contxt": {}}', "2: contxt: "),
+        ('{"hypotheses": [], "context": {"reply": ["canary"]}}', "2: context.reply: is a list"),
+        ("7", "2: must be a mapping"),
+    ],
+)
+def test_a_wrong_line_is_named(line: str, said: str, tmp_path: Path, command: Command) -> None:
+    file = tmp_path / "nbest.jsonl"
+    file.write_text(f'["right"]\n{line}\n["never reached"]\n')
+    code, out, err = command("rescore", file)
+    assert (code, out) == (2, "right\n"), "what came before is answered"
+    assert f"{file}:{said}" in err
+    assert "canary" not in err
+
+
+def test_lines_are_bounded() -> None:
+    frame = len(json.dumps({"hypotheses": []})) + 1
+    full = b'{"hypotheses": []}' + b" " * (LINE_BYTES_MAX - frame) + b"\n"
+    assert len(full) == LINE_BYTES_MAX
+    (one,) = read_nbest(BytesIO(full), "file")
+    assert one.hypotheses == ()
+    with pytest.raises(ScenarioError, match=r"file:1: .*LINE_BYTES_MAX"):
+        list(read_nbest(BytesIO(b" " + full), "file"))
