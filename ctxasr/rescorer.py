@@ -17,23 +17,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from ctxasr.answer import bias_in
 from ctxasr.app import default_aligner, default_encoder
-from ctxasr.context import extend
 from ctxasr.errors import InputError
 from ctxasr.events import TurnText
 from ctxasr.gateway.requests import HypothesisIn, recognition_of
-from ctxasr.hypotheses import N_BEST_MAX, Change, Result
+from ctxasr.hypotheses import Change, Result
 from ctxasr.ports import ContextEncoder, PhraseAligner
-from ctxasr.rescore import rescore
-from ctxasr.scenario.complaints import causes, message_of
-from ctxasr.scenario.utterance import TurnBefore
+from ctxasr.scenario.complaints import first_of
+from ctxasr.scenario.nbest import NBest
+from ctxasr.scenario.utterance import TurnBefore, rescored
 
 Names = Sequence[str] | Mapping[str, Sequence[str]]
 """Names alone, or by what they are: {"contact": ["Meg Jones", "Meg Bauer"]}."""
-
 
 KIND: Final = "option"
 """What names are that come without a kind."""
@@ -77,14 +74,6 @@ class Rescored:
             "left_out": self.left_out,
             "unpronounceable": self.unpronounceable,
         }
-
-
-class _Heard(BaseModel):
-    """Hypotheses within the limits that hold for every way in."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    hypotheses: tuple[HypothesisIn, ...] = Field(max_length=N_BEST_MAX)
 
 
 class Rescorer:
@@ -149,14 +138,12 @@ class Rescorer:
             "screen": list(screen),
         }
         try:
-            heard = _Heard.model_validate(
+            heard = NBest.model_validate(
                 {"hypotheses": [{"text": text, "score": score} for text, score in pairs]}
             )
             turn = TurnBefore.model_validate(given | ({"slot": slot} if slot else {}))
         except ValidationError as error:
-            first = causes(error)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{where}: {message_of(first)}") from None
+            raise InputError(": ".join(first_of(error))) from None
         return await self.after(heard.hypotheses, turn.to_turn_text())
 
     async def after(self, heard: Sequence[HypothesisIn], turn: TurnText) -> Rescored:
@@ -164,8 +151,7 @@ class Rescorer:
         recognition = recognition_of(heard)
         if turn == TurnText("", ""):  # not even an everyday answer is expected
             return Rescored(Result(recognition.plain, recognition.plain))
-        context = await extend(turn, None, self._encoder)
-        result = await rescore(recognition, bias_in(context), self._aligner)
+        result, context = await rescored(recognition, turn, self._encoder, self._aligner)
         return Rescored(result, context.left_out, context.unpronounceable)
 
     def forget(self) -> None:

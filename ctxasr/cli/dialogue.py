@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ctxasr.cli.shared import AsJson, EndpointUrl, Paths, bar, load, options, stoppable
+from ctxasr.cli.shared import (
+    STANDARD_INPUT,
+    AsJson,
+    EndpointUrl,
+    Paths,
+    bar,
+    load,
+    options,
+    piped,
+    stoppable,
+)
 from ctxasr.errors import InputError
 from ctxasr.timing import SPEED_MAX, SPEED_MIN
 
@@ -168,6 +177,4 @@ def _read(audio: Path, raw_hz: int | None) -> LoadedAudio:
 
     if str(audio) != "-":
         return load_samples(audio, raw_hz=raw_hz)
-    if sys.stdin.isatty():
-        raise InputError("standard input: is a terminal; pipe a sound into it")
-    return read_stream(sys.stdin.buffer, "standard input", raw_hz=raw_hz)
+    return read_stream(piped("a sound"), STANDARD_INPUT, raw_hz=raw_hz)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ctxasr.cli.shared import AsJson, stoppable
+from ctxasr.cli.shared import STANDARD_INPUT, AsJson, piped, stoppable
 from ctxasr.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def rescore(
         usual = TurnText("", "") if context is None else load_context(context)
         rescorer = Rescorer()
         with asyncio.Runner() as runner:
-            for one in read_nbest(stream, _name(nbest)):
+            for one in read_nbest(stream, STANDARD_INPUT if str(nbest) == "-" else str(nbest)):
                 turn = usual if one.context is None else one.context.to_turn_text()
                 found = runner.run(rescorer.after(one.hypotheses, turn))
                 if as_json:
@@ -70,10 +69,4 @@ def _opened(nbest: Path) -> AbstractContextManager[BinaryIO]:
             what = "is a folder" if nbest.is_dir() else "does not exist"
             raise InputError(f"{nbest}: {what}; give the path of a file of JSON lines")
         return nbest.open("rb")
-    if sys.stdin.isatty():
-        raise InputError("standard input: is a terminal; pipe n-best lists into it")
-    return nullcontext(sys.stdin.buffer)
-
-
-def _name(nbest: Path) -> str:
-    return "standard input" if str(nbest) == "-" else str(nbest)
+    return nullcontext(piped("n-best lists"))

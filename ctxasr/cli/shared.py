@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
+
+from ctxasr.errors import InputError
 
 if TYPE_CHECKING:
     from ctxasr.app import Settings
@@ -51,6 +54,21 @@ def options(endpoint_url: str | None, *, speed: float = 1.0, context: bool = Tru
     from ctxasr.scenario.replay import Options
 
     return Options(speed=speed, context=context, settings=settings_from(endpoint_url))
+
+
+STANDARD_INPUT: Final = "standard input"
+"""How errors call it; on the command line it is -."""
+
+
+def piped(what: str) -> BinaryIO:
+    """The bytes of standard input, where somebody has piped something into it.
+
+    Raises:
+        InputError: it is a terminal.
+    """
+    if sys.stdin.isatty():
+        raise InputError(f"{STANDARD_INPUT}: is a terminal; pipe {what} into it")
+    return sys.stdin.buffer
 
 
 @contextmanager

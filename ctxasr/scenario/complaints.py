@@ -64,6 +64,12 @@ def message_of(details: ErrorDetails) -> str:
     return _MESSAGES.get(kind, str(details["msg"])).format_map(details.get("ctx", {}))
 
 
+def first_of(error: ValidationError) -> tuple[str, str]:
+    """The path of the first wrong field, and what would be right there."""
+    first = causes(error)[0]
+    return ".".join(map(str, first["loc"])), message_of(first)
+
+
 def causes(error: ValidationError) -> list[ErrorDetails]:
     """All errors but those that follow from others: a list is 'too short' when its item fails."""
     all_errors = error.errors(include_url=False)

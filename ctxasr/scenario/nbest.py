@@ -19,7 +19,7 @@ from ctxasr.errors import EnvelopeError, LimitExceeded, ScenarioError
 from ctxasr.gateway.requests import HypothesisIn
 from ctxasr.hypotheses import N_BEST_MAX
 from ctxasr.scenario.base import Strictly
-from ctxasr.scenario.complaints import causes, message_of
+from ctxasr.scenario.complaints import first_of
 from ctxasr.scenario.utterance import TurnBefore
 from ctxasr.scenario.values import Identifier
 
@@ -64,6 +64,5 @@ def _nbest(data: bytes, file: str, line: int) -> NBest:
     try:
         return NBest.model_validate({"hypotheses": value} if isinstance(value, list) else value)
     except ValidationError as error:
-        first = causes(error)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ScenarioError(message_of(first), file=file, line=line, field=field) from None
+        field, message = first_of(error)
+        raise ScenarioError(message, file=file, line=line, field=field) from None

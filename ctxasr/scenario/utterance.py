@@ -29,6 +29,8 @@ from ctxasr.scenario.values import Text as Words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ctxasr.context import ContextEmbedding
+    from ctxasr.ports import ContextEncoder, PhraseAligner
     from ctxasr.speech.audio import LoadedAudio
 
 
@@ -130,16 +132,24 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
 
 async def recognise_utterance(audio: LoadedAudio, context: TurnText | None) -> Recognised:
     """Recognise one utterance under what was asked before it; without, the plain result."""
-    from ctxasr.answer import bias_in
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
-    from ctxasr.context import extend
-    from ctxasr.rescore import rescore
 
     recognition = await default_recognizer().recognize(audio.samples)
     notes = audio.notes_with(recognition)
     if context is None:
         return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)
-    embedding = await extend(context, None, default_encoder())
-    result = await rescore(recognition, bias_in(embedding), default_aligner())
+    result, embedding = await rescored(recognition, context, default_encoder(), default_aligner())
     counts = embedding.left_out, embedding.unpronounceable
     return Recognised(recognition, result, notes, *counts)
+
+
+async def rescored(
+    recognition: Recognition, turn: TurnText, encoder: ContextEncoder, aligner: PhraseAligner
+) -> tuple[Result, ContextEmbedding]:
+    """What was heard, under the turn that asked, and the context that this turn makes by itself."""
+    from ctxasr.answer import bias_in
+    from ctxasr.context import extend
+    from ctxasr.rescore import rescore
+
+    embedding = await extend(turn, None, encoder)
+    return await rescore(recognition, bias_in(embedding), aligner), embedding
