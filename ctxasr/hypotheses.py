@@ -88,12 +88,15 @@ class Recognition:
 
     `phones` is the best path of a phone loop (ARPAbet without stress), free of any vocabulary:
     it keeps the sound of names that the dictionary lacks. Empty where a recogniser has none.
+    `sound` is what a recogniser keeps of the audio for its `ports.AcousticScorer`, and for no other
+    reader; None where it keeps nothing.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     lattice: Lattice | None = None
     phones: tuple[str, ...] = ()
     duration_s: float = 0.0
+    sound: object | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return f"Recognition({len(self.hypotheses)} hypotheses, {self.duration_s:g} s)"

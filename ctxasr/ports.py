@@ -231,6 +231,20 @@ class Recognizer(Protocol):
     async def recognize(self, samples: Samples) -> Recognition: ...
 
 
+class AcousticScorer(Protocol):
+    """Second evidence: how well given texts fit the audio that a recogniser has just heard."""
+
+    async def log_likelihoods(self, recognition: Recognition, texts: Sequence[str]) -> list[float]:
+        """The natural log probability of each text, its end included, under `recognition.sound`.
+
+        Comparable within one call only. Cancelling the task stops the computation soon.
+
+        Raises:
+            ContextUnavailable: nothing of this sound is kept (any more).
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time as the deadlines see it."""
 
