@@ -2,6 +2,7 @@
 
     dialogue    replay, recognise, evaluate
     scenario    scenario new | speak | import | check | schema | draw
+    corpus      corpus make
     training    train
     rescore     rescore
     export      export
@@ -25,6 +26,7 @@ import typer
 
 from ctxasr import __version__
 from ctxasr.cli import (
+    corpus,
     costs,
     dialogue,
     explore,
@@ -51,6 +53,7 @@ app.command()(dialogue.recognise)
 app.command()(rescore.rescore)
 app.command()(export.export)
 app.add_typer(scenario.scenario, name="scenario")
+app.add_typer(corpus.corpus, name="corpus")
 app.command()(training.train)
 app.command()(costs.costs)
 app.command()(explore.explore)

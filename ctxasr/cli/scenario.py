@@ -5,13 +5,12 @@ What a command needs is imported inside it.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ctxasr.cli.shared import Paths, stoppable
+from ctxasr.cli.shared import Half, Paths, stoppable
 from ctxasr.errors import InputError
 
 scenario = typer.Typer(
@@ -120,13 +119,6 @@ def scenario_schema() -> None:
     from ctxasr.scenario.schema import schema_text
 
     print_text(schema_text())
-
-
-class Half(StrEnum):
-    """Which half of names and voices to draw from."""
-
-    TUNING = "tuning"
-    HELD_OUT = "held-out"
 
 
 @scenario.command("draw")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
@@ -26,6 +27,13 @@ EndpointUrl = Annotated[
         help="DynamoDB and KMS to use, or aws for AWS itself; by default one is started here.",
     ),
 ]
+
+
+class Half(StrEnum):
+    """Which half of names and voices to draw from."""
+
+    TUNING = "tuning"
+    HELD_OUT = "held-out"
 
 
 def load(paths: list[Path], *, show_notes: bool) -> Checked:

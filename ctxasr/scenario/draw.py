@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from ctxasr.errors import InputError
+from ctxasr.evaluate.corpora.halves import Half
+from ctxasr.evaluate.corpora.vocabulary import GENERIC, OUTSIDE, pools
 from ctxasr.report.output import write_new
 from ctxasr.scenario.values import VOICE, NoiseKind
 from ctxasr.words import normalise
-
-Half = Literal["tuning", "held-out"]
 
 DRAWN_MAX: Final = 10_000
 """Dialogues of one draw."""
@@ -35,40 +35,6 @@ NOISES: Final[tuple[tuple[NoiseKind | None, float], ...]] = (
     (None, 0), (None, 0), (None, 0), ("pink", 20), ("kitchen", 20), ("babble", 20), ("pink", 12),
 )  # fmt: skip
 
-GIVEN: Final = """meg bob alice priya omar chloe dmitri fatima george hannah ivan julia kenji lucia
-marcus nadia oliver petra quentin rosa samir tara ulrich vera walter ximena yusuf zoe aaron bianca
-carlos diana ethan freya gavin heidi ian jasmine kyle leila miguel nina oscar paula raj simone tomas
-ursula victor wendy ana ben clara doug emma felix grace hugo iris jack karen liam mona ned olga
-pablo rita stefan tina umberto valerie will yara zack amir beth cole dana eli faye glenn hope
-ingrid joel kate leon mia nate opal phil ruth sean thea uma vince wanda xavier yvonne
-zane""".split()
-FAMILY: Final = """bauer jones power miller nguyen okafor schmidt garcia patel kowalski hughes
-tanaka rossi dubois larsen novak fischer murphy kelly singh chen rivera weber costa moretti ivanov
-haddad silva brandt kim walsh ortiz becker lund petrov ahmed keller flores vogel grant hayes burke
-stone reed wolfe marsh frost lane dixon palmer archer baker carter dunn ellis foley gibbs hale
-irving jarvis klein lowe mason nash owens parks quinn ross sharp tate upton vance wade yates
-zimmer abbott boyd cruz drake emerson fuchs goldberg hoffman ito jensen kaplan lopez mehta
-nakamura olsen perez quigley ramos sato thornton ueda varga wong yamada zhang""".split()
-ROOMS: Final = """kitchen|bedroom|hallway|garage|porch|basement|attic|office|nursery|patio|bathroom|
-living room|dining room|garden|laundry|closet""".replace("\n", "").split("|")
-DEVICES: Final = """light lamp fan heater speaker plug camera blinds thermostat sprinkler roomba
-tv""".split()
-PLACES: Final = """blue bottle coffee|panera bread|walgreens|trader joe's|philz coffee|
-the golden lotus|mario's pizza|chipotle|peet's coffee|ritual roasters|olive garden|
-pike place market|shell station|home depot|whole foods|barnes and noble|the rusty anchor|sushi zen|
-taco cabana|curry palace|denny's|cafe luna|green dragon tea|burger barn|maple street deli|
-noodle house|verve coffee|cinema nova|regal theater|grand hotel|chevron|sunoco|wawa|ikea|costco|
-best buy|thai basil|el farolito|bella napoli|the copper kettle""".replace("\n", "").split("|")
-SONGS: Final = """hey jude|thriller|rolling in the deep|bohemian rhapsody|halo|umbrella|
-shake it off|hotel california|purple rain|yesterday|royals|happy|levitating|truth hurts|bad guy|
-hello|let it be|africa|toxic|clocks|creep|zombie|wonderwall|dancing queen|fix you|believer|
-sunflower|stay|perfect|respect""".replace("\n", "").split("|")
-GENERIC: Final = """yes|no|cancel|never mind|the first one|the second one|stop|neither|okay|
-none of them|yes please|no thanks""".replace("\n", "").split("|")
-OUTSIDE: Final = """what's the weather|set a timer for ten minutes|turn it off|go back|
-play some music|i don't know|someone else|tell me a joke|what time is it|call my mother|
-show me more|repeat that|how far is it|that's all|wait a minute|the cheapest one|tomorrow morning|
-two people|at seven|power|hour|stones|main street""".replace("\n", "").split("|")
 CARRIERS: Final = ("{} please", "the {}", "i mean {}", "{} thanks", "{} i think")
 
 
@@ -106,14 +72,7 @@ def draw(
                 f"voice {voice!r}: a synthesiser and its voice are right, as flite:slt"
             )
     rng = random.Random(seed)  # noqa: S311
-    pools = {
-        name: words[int(half == "held-out") :: 2]
-        for name, words in (
-            ("given", GIVEN), ("family", FAMILY), ("rooms", ROOMS), ("devices", DEVICES),
-            ("places", PLACES), ("songs", SONGS),
-        )
-    }  # fmt: skip
-    return [_draw_one(rng, pools, tuple(voices or VOICES[half])) for _ in range(n)]
+    return [_draw_one(rng, pools(half), tuple(voices or VOICES[half])) for _ in range(n)]
 
 
 def _draw_one(rng: random.Random, pools: dict[str, list[str]], voices: tuple[str, ...]) -> Drawn:

@@ -22,11 +22,11 @@ import pytest
 from ctxasr.app import SystemClock, default_aligner, default_encoder
 from ctxasr.bias import GENERIC_ANSWERS, bias_of
 from ctxasr.context import compute
+from ctxasr.evaluate.corpora.vocabulary import FAMILY, GIVEN
 from ctxasr.events import Entity, Payload, PayloadKind, PayloadRef, TurnKey, TurnText
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.pipeline import READ_BUDGET_MS
 from ctxasr.rescore import rescore
-from ctxasr.scenario.draw import FAMILY, GIVEN
 from ctxasr.scenario.inputs import load_checked
 from ctxasr.scenario.replay import Options, replay_all
 from ctxasr.speech.pronounce import Pronouncer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ctxasr.errors import InputError
-from ctxasr.scenario.draw import DRAWN_MAX, GIVEN, VOICES, draw, draw_scenarios
+from ctxasr.evaluate.corpora.vocabulary import GIVEN
+from ctxasr.scenario.draw import DRAWN_MAX, VOICES, draw, draw_scenarios
 from ctxasr.scenario.format import load_scenario
 
 
