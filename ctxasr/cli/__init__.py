@@ -1,6 +1,7 @@
 """The command line. Each command reads its input, calls the package, and prints.
 
-    dialogue    replay, recognise, evaluate
+    dialogue    replay, recognise
+    evaluate    evaluate
     scenario    scenario new | speak | import | check | schema | draw
     corpus      corpus make
     training    train
@@ -29,6 +30,7 @@ from ctxasr.cli import (
     corpus,
     costs,
     dialogue,
+    evaluate,
     explore,
     export,
     rescore,
@@ -48,7 +50,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(dialogue.replay)
-app.command()(dialogue.evaluate)
+app.command()(evaluate.evaluate)
 app.command()(dialogue.recognise)
 app.command()(rescore.rescore)
 app.command()(export.export)

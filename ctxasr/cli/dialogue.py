@@ -1,4 +1,4 @@
-"""`ctxasr replay`, `evaluate` and `recognise`: dialogues, and what becomes of their answers."""
+"""`ctxasr replay` and `recognise`: dialogues, and what becomes of their answers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from ctxasr.cli.shared import (
     STANDARD_INPUT,
     AsJson,
     EndpointUrl,
-    Paths,
-    bar,
     load,
     options,
     piped,
     stoppable,
 )
-from ctxasr.errors import InputError
 from ctxasr.timing import SPEED_MAX, SPEED_MIN
 
 if TYPE_CHECKING:
@@ -94,42 +91,6 @@ def _carry_out(checked: Checked, live: LiveReplay) -> None:
 
     for scenario in checked.simulated:
         live.take_plan(carry_out(scenario))
-
-
-def evaluate(
-    paths: Paths,
-    as_json: AsJson = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap and the other contexts.")] = 7,
-    endpoint_url: EndpointUrl = None,
-) -> None:
-    """Count word errors of follow-up turns: plain, context emptied, another's, with context.
-
-    Simulated scenarios have no words, and are left out.
-
-    - `ctxasr evaluate scenarios/`
-    """
-    checked = load(paths, show_notes=True)
-    from ctxasr.report.output import Out, print_json, say
-    from ctxasr.scenario.study import evaluate_scenarios
-
-    if not checked.scenarios:
-        raise InputError("no spoken scenario among them, and only those have words to count")
-    if checked.simulated:
-        say(f"left out: {len(checked.simulated)} simulated scenarios, which have no words")
-
-    with (
-        stoppable(lambda: "no figures, for not all turns were replayed"),
-        bar("turns") as progress,
-    ):
-        study = asyncio.run(
-            evaluate_scenarios(
-                checked.scenarios, options(endpoint_url), seed=seed, progress=progress
-            )
-        )
-    if as_json:
-        print_json(study.to_json())
-    else:
-        study.render(Out())
 
 
 # ---------------------------------------------------------------- recognise

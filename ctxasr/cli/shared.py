@@ -36,6 +36,14 @@ class Half(StrEnum):
     HELD_OUT = "held-out"
 
 
+class Split(StrEnum):
+    """Which part of recorded data to read."""
+
+    TRAIN = "train"
+    DEV = "dev"
+    TEST = "test"
+
+
 def load(paths: list[Path], *, show_notes: bool) -> Checked:
     """The scenarios of files and folders; what is odd about them is said on stderr."""
     from ctxasr.report.output import say

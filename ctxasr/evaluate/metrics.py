@@ -62,7 +62,7 @@ def error_rate(
 ) -> Estimate:
     """Word error rate over turns, all of the same length: errors / words."""
     sums = _by_dialogue(dialogues, edits, words)
-    return _ratio(sums[0], sums[1], seed, shift=0.0)
+    return _ratio(sums[0], sums[1], seed)
 
 
 def relative_change(
@@ -70,7 +70,7 @@ def relative_change(
 ) -> Estimate:
     """(errors - baseline errors) / baseline errors; -0.3 takes 30% of the baseline's errors."""
     sums = _by_dialogue(dialogues, edits, baseline)
-    return _ratio(sums[0], sums[1], seed, shift=1.0)
+    return _ratio(sums[0] - sums[1], sums[1], seed)
 
 
 def _by_dialogue(dialogues: Sequence[str], *columns: Sequence[float]) -> list[Sums]:
@@ -83,16 +83,10 @@ def _by_dialogue(dialogues: Sequence[str], *columns: Sequence[float]) -> list[Su
     return sums
 
 
-def _ratio(
-    over: Sums,
-    under: Sums,
-    seed: int,
-    *,
-    shift: float,
-) -> Estimate:
+def _ratio(over: Sums, under: Sums, seed: int) -> Estimate:
     def ratio(a: Sums, b: Sums, axis: int = -1) -> Sums:
         totals = b.sum(axis=axis)
-        rates: Sums = a.sum(axis=axis) / np.where(totals == 0, 1, totals) - shift
+        rates: Sums = a.sum(axis=axis) / np.where(totals == 0, 1, totals)
         return rates
 
     value = float(ratio(over, under))

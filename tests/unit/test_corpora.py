@@ -180,7 +180,7 @@ def test_a_corpus_is_made_once_and_a_stopped_one_goes_on(
     card = (tmp_path / "CORPUS.md").read_text()
     assert plan.command in card
     assert "seed 1" in card
-    with pytest.raises(InputError, match="of another corpus"):
+    with pytest.raises(InputError, match="of another corpus or version"):
         make(tmp_path, Plan("followups", 5, 2, "tuning"), None)
 
 

@@ -6,6 +6,7 @@ command goes on where it was when it is given again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +88,6 @@ def make(
     """
     drawn = draw(plan, data)
     utterances = [_utterance(folder, plan, number, one) for number, one in enumerate(drawn, 1)]
-    _write(folder, CARD_FILE, _card(plan, drawn))
-    made = 0
-    for done, (utterance, one) in enumerate(zip(utterances, drawn, strict=True), start=1):
-        made += _speak(utterance.audio, one)
-        progress(done, plan.n)
     lines = [
         to_line(
             utterance, folder,
@@ -100,6 +96,11 @@ def make(
         )
         for utterance, one in zip(utterances, drawn, strict=True)
     ]  # fmt: skip
+    _write(folder, CARD_FILE, _card(plan, drawn, lines))
+    made = 0
+    for done, (utterance, one) in enumerate(zip(utterances, drawn, strict=True), start=1):
+        made += _speak(utterance.audio, one)
+        progress(done, plan.n)
     _write(folder, UTTERANCES_FILE, "".join(f"{line}\n" for line in lines))
     return made
 
@@ -141,7 +142,9 @@ def _write(folder: Path, name: str, text: str) -> None:
     path = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise InputError(f"{path}: is of another corpus; choose another folder, or remove this one")
+        raise InputError(
+            f"{path}: is of another corpus or version; choose another folder, or remove this one"
+        )
     part = path.with_name(f".part-{name}")
     try:
         part.write_text(text, encoding="utf-8")
@@ -150,7 +153,9 @@ def _write(folder: Path, name: str, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _card(plan: Plan, drawn: Sequence[Drawn]) -> str:
+def _card(plan: Plan, drawn: Sequence[Drawn], lines: Sequence[str]) -> str:
+    """It names the drawing by its digest: sounds of another version's are not kept for this one."""
+    digest = hashlib.sha256("\n".join([*lines, *(repr(one.speech) for one in drawn)]).encode())
     noisy = sum(bool(one.speech.noise) for one in drawn)
     sorts = sorted({one.sort for one in drawn})
     voices = sorted({one.speech.speaker for one in drawn})
@@ -159,6 +164,7 @@ def _card(plan: Plan, drawn: Sequence[Drawn]) -> str:
         f"# Spoken {plan.kind}, {plan.half} half\n\n"
         f"Made by `{plan.command}` (seed {plan.seed}). The same command on the same synthesisers "
         f"makes the same files.\n\n"
+        f"- drawing {digest.hexdigest()[:16]}\n"
         f"- {plan.n} utterances, {noisy} of them in noise: {counts}\n"
         f"- voices: {', '.join(voices)}\n"
         f"- a voice with @ is bent: played at that speed, pitch and formants with it\n"

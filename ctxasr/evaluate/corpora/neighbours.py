@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from ctxasr.speech.lexicon import Pronunciations
 from ctxasr.speech.phonetics import Ints, distances, encode, pad, spans
 from ctxasr.speech.pronounce import Pronouncer
 from ctxasr.words import normalise
+
+RANKED: Final = 100
+"""Names that are ranked at a time: an utterance asks for shorter lists as well."""
+
+TEXTS_KEPT: Final = 1_000
+"""Texts whose nearest names are remembered."""
 
 
 class Sounds:
@@ -46,6 +53,7 @@ class Neighbours:
 
     def __init__(self, names: Sequence[str], sounds: Sounds):
         self.names, self.sounds = tuple(names), sounds
+        self._ranked: dict[str, list[str]] = {}
 
     @cached_property
     def _table(self) -> tuple[Ints, Ints]:
@@ -53,6 +61,15 @@ class Neighbours:
 
     def nearest(self, text: str, size: int) -> list[str]:
         """The `size` nearest names, nearest first, without those that sound the same as `text`."""
+        known = self._ranked.get(text, [])
+        if len(known) < min(size, len(self.names)):
+            known = self._rank(text, max(size, RANKED))
+            if len(self._ranked) >= TEXTS_KEPT:
+                del self._ranked[next(iter(self._ranked))]
+            self._ranked[text] = known
+        return known[:size]
+
+    def _rank(self, text: str, size: int) -> list[str]:
         heard = encode((self.sounds.of(text) or ((),))[0])
         found: list[str] = []
         for index in np.argsort(distances(*self._table, heard), kind="stable"):
