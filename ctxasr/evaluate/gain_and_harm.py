@@ -170,11 +170,11 @@ class Curve:
 def curve_of(trials: Mapping[str, Sequence[Trial]], threshold: float) -> Curve:
     """The curve of trials by condition, all at the same thresholds; `threshold` is one of them."""
     seen = [t.log_odds for each in trials.values() for t in each if t.changes]
-    thresholds = np.array([threshold])
-    if seen:
+    odds_seen = np.unique(np.array(seen, np.float64))
+    if len(odds_seen) > THRESHOLDS_MAX - 2:
         shares = np.linspace(0.0, 1.0, THRESHOLDS_MAX - 2)
-        quantiles = np.quantile(np.array(seen), shares, method="lower")
-        thresholds = np.unique(np.concatenate([[quantiles[0] - 1.0, threshold], quantiles]))
+        odds_seen = np.quantile(odds_seen, shares, method="nearest")
+    thresholds = np.unique(np.concatenate([odds_seen[:1] - 1.0, odds_seen, [threshold]]))
     change, wrong = {}, {}
     for name, each in trials.items():
         odds = np.array([t.log_odds if t.changes else -np.inf for t in each])
