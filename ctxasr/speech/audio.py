@@ -47,6 +47,18 @@ _FORMATS: Final = frozenset({"WAV", "WAVEX", "FLAC", "OGG", "AIFF", "CAF", "AU"}
 """What libsndfile may take the bytes for; it knows more, and what is not needed is not offered."""
 
 
+def checked_duration_s(samples: Samples) -> float:
+    """The length of 16 kHz samples (n,).
+
+    Raises:
+        LimitExceeded: longer than AUDIO_S_MAX.
+    """
+    duration_s = len(samples) / RATE_HZ
+    if duration_s > AUDIO_S_MAX:
+        raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), "utterance")
+    return duration_s
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedAudio:
     """Samples at RATE_HZ, mono, int16 (n,), and what is to be said of them."""

@@ -10,26 +10,21 @@ that the dictionary lacks.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, Final
 
-from ctxasr.errors import InputError, LimitExceeded, MissingPart
-from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition
-from ctxasr.ports import RATE_HZ, Samples
-from ctxasr.speech.audio import AUDIO_S_MAX
+from ctxasr.errors import InputError, MissingPart
+from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition, checked_n_best
+from ctxasr.ports import Samples
+from ctxasr.speech.audio import checked_duration_s
 from ctxasr.speech.lattice import clean_words, read_htk
 from ctxasr.speech.lexicon import PHONES
 from ctxasr.speech.silence import dither, trim_silence
+from ctxasr.speech.worker import Worker
 
 N_BEST_TRIED_MAX: Final = 400
 """Entries read from the n-best search; about two thirds repeat an earlier text."""
@@ -69,43 +64,30 @@ class PocketSphinxRecognizer:
         phones: bool = True,
         process: bool = False,
     ):
-        options: dict[str, Any] = {"n_best": n_best, "trim": trim, "phones": phones}
-        self._decoder = PocketSphinxDecoder(**options)
-        self._executor: Executor
-        if process:
-            self._executor = ProcessPoolExecutor(
-                1, get_context("spawn"), initializer=_start_worker, initargs=(options,)
-            )
-            self._load, self._recognize = _load_in_worker, _recognize_in_worker
-        else:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="pocketsphinx")
-            self._load, self._recognize = self._decoder.load, self._decoder.recognize
+        checked_n_best(n_best)
+        options = {"n_best": n_best, "trim": trim, "phones": phones}
+        self._worker = Worker(PocketSphinxDecoder, options, process=process, name="pocketsphinx")
 
     async def load(self) -> None:
         """Load the models now, not with the first utterance."""
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._load)
+        await self._worker.call("load")
 
     async def recognize(self, samples: Samples) -> Recognition:
         """Decode 16 kHz mono samples (n,); see PocketSphinxDecoder.recognize."""
-        _checked_duration_s(samples)  # here, so that nothing too long is sent to the process
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, self._recognize, samples)
-        except BrokenProcessPool:
-            raise MissingPart("the recogniser's process has died; make a new recogniser") from None
+        checked_duration_s(samples)  # here, so that nothing too long is sent to the process
+        recognition: Recognition = await self._worker.call("recognize", samples)
+        return recognition
 
     def close(self) -> None:
         """Let go of the thread or process; waits for an utterance that is being decoded."""
-        self._executor.shutdown(wait=True)
+        self._worker.close()
 
 
 class PocketSphinxDecoder:
     """The recogniser without asyncio, for one thread."""
 
     def __init__(self, *, n_best: int = N_BEST_MAX, trim: bool = True, phones: bool = True):
-        if not 1 <= n_best <= N_BEST_MAX:
-            raise LimitExceeded("N_BEST_MAX", N_BEST_MAX, n_best, "recogniser")
-        self._n_best, self._trim, self._with_phones = n_best, trim, phones
+        self._n_best, self._trim, self._with_phones = checked_n_best(n_best), trim, phones
         self._words: Any = None
         self._phones: Any = None
 
@@ -120,7 +102,7 @@ class PocketSphinxDecoder:
             LimitExceeded: longer than AUDIO_S_MAX.
             MissingPart: the recogniser or its model is not installed.
         """
-        duration_s = _checked_duration_s(samples)
+        duration_s = checked_duration_s(samples)
         if duration_s < DECODE_S_MIN or not samples.any():
             return Recognition((), duration_s=duration_s)
         self.load()
@@ -190,13 +172,6 @@ def make_phone_decoder(**options: Any) -> Any:
     return make_decoder(allphone=str(model), lm=None, dict=None, **options)
 
 
-def _checked_duration_s(samples: Samples) -> float:
-    duration_s = len(samples) / RATE_HZ
-    if duration_s > AUDIO_S_MAX:
-        raise LimitExceeded("AUDIO_S_MAX", AUDIO_S_MAX, round(duration_s, 1), "utterance")
-    return duration_s
-
-
 def _decode(decoder: Any, sound: bytes) -> None:
     # The front end tracks the noise level, and start_utt() keeps what it learnt from the utterance
     # before: the same sound then gives other words. 0.1 ms; start_stream() does so too, deprecated.
@@ -237,34 +212,3 @@ def _lattice(decoder: Any) -> Lattice | None:
             return read_htk(path.read_text())
     except (InputError, RuntimeError, OSError):
         return None  # the n-best list stands without it
-
-
-# ---------------------------------------------------------------- the child process
-
-_worker: PocketSphinxDecoder | None = None
-
-
-def _start_worker(options: dict[str, Any]) -> None:
-    global _worker  # noqa: PLW0603 - a pool's worker has no other place to keep its decoder
-    for number in (signal.SIGINT, signal.SIGTERM):  # both are the parent's to handle
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = PocketSphinxDecoder(**options)
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed tells nobody; its worker must not stay behind."""
-    parent = parent_process()
-    assert parent is not None, "a worker has a parent"
-    parent.join()
-    os._exit(1)
-
-
-def _load_in_worker() -> None:
-    assert _worker is not None, "the pool's initializer ran"
-    _worker.load()
-
-
-def _recognize_in_worker(samples: Samples) -> Recognition:
-    assert _worker is not None, "the pool's initializer ran"
-    return _worker.recognize(samples)

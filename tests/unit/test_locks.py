@@ -14,6 +14,7 @@ LOCKS = sorted(
         *(ROOT / "infra" / "requirements").glob("*.txt"),
         ROOT / "tests" / "dynalite" / "node.txt",
         ROOT / "tests" / "avs_client" / "client.txt",
+        ROOT / "tests" / "whisper" / "model.txt",
     ]
 )
 PIN = re.compile(r"^([a-z0-9-]+)==([^\s;\\]+)", re.MULTILINE)

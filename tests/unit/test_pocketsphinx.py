@@ -157,7 +157,7 @@ def test_a_worker_does_not_outlive_a_killed_parent() -> None:
         "if __name__ == '__main__':\n"
         "    recogniser = PocketSphinxRecognizer(process=True)\n"
         "    asyncio.run(recogniser.load())\n"
-        "    print(*recogniser._executor._processes, flush=True)\n"
+        "    print(*recogniser._worker._executor._processes, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

@@ -1,0 +1,267 @@
+"""Whisper on real sound: what it hears, and how likely given texts are under what it heard."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctxasr.errors import ContextUnavailable, InputError, LimitExceeded, MissingPart
+from ctxasr.hypotheses import N_BEST_MAX, Recognition
+from ctxasr.ports import RATE_HZ, AcousticScorer, Recognizer, Samples
+from ctxasr.speech import whisper
+from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
+from ctxasr.speech.whisper import SOUNDS_MAX, TEXTS_MAX, WhisperDecoder, WhisperRecognizer
+
+AUDIO = Path(__file__).parents[2] / "scenarios" / "audio"
+
+
+def sound(name: str) -> Samples:
+    return load_samples(AUDIO / f"{name}.flac").samples
+
+
+BAUER = sound("call_meg-2")
+"""1.4 s: "Bauer.\""""
+
+
+@pytest.fixture(scope="session")
+def decoder(whisper_model: Path) -> WhisperDecoder:
+    made = WhisperDecoder(str(whisper_model))
+    made.load()
+    return made
+
+
+_number = itertools.count(1)
+
+
+def heard(decoder: WhisperDecoder, samples: Samples) -> Recognition:
+    return decoder.recognize(samples, next(_number))
+
+
+def scores(decoder: WhisperDecoder, samples: Samples, *texts: str) -> list[float]:
+    return decoder.log_likelihoods(heard(decoder, samples).sound, texts)
+
+
+# ---------------------------------------------------------------- what it hears
+
+
+def test_a_sentence_is_heard_as_it_is_written(decoder: WhisperDecoder) -> None:
+    recognition = heard(decoder, sound("local_search_coffee-1"))
+    assert recognition.plain == "Find a coffee shop near me."
+    assert recognition.duration_s == pytest.approx(len(sound("local_search_coffee-1")) / RATE_HZ)
+
+
+def test_the_n_best_list_holds_the_name_that_the_first_loses(decoder: WhisperDecoder) -> None:
+    hypotheses = heard(decoder, BAUER).hypotheses
+    words = [hypothesis.words for hypothesis in hypotheses]
+    assert words[0] == ("power",)
+    assert ("bauer",) in words
+    assert len(words) == len(set(words)) <= whisper.N_BEST
+    found = [hypothesis.score for hypothesis in hypotheses]
+    assert found == sorted(found, reverse=True)
+    assert all(-10.0 < score < 0.0 for score in found)  # natural log probabilities
+
+
+@pytest.mark.parametrize("clip", ["call_meg-2", "confirm_alarm-2", "local_search_coffee-4"])
+def test_one_word_comes_out_once(decoder: WhisperDecoder, clip: str) -> None:
+    """Also where the clip ends with its last sound: that is when words came out twice."""
+    samples = sound(clip)
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 1_000)
+    for cut in (samples, samples[loud[0] : loud[-1]]):
+        assert len(heard(decoder, cut).hypotheses[0].words) == 1
+
+
+def _noise(level: float, seconds: int = 2) -> Samples:
+    return np.random.default_rng(1).normal(0, level, seconds * RATE_HZ).astype(np.int16)
+
+
+NO_SPEECH = {
+    "nothing": np.zeros(0, np.int16),
+    "digital silence": np.zeros(2 * RATE_HZ, np.int16),
+    "shorter than a phone": np.ones(99, np.int16),
+    "a quiet room": _noise(10),
+    "a fan": _noise(1_000),
+    "mains hum": (3_000 * np.sin(np.arange(2 * RATE_HZ) * 2 * np.pi * 50 / RATE_HZ)).astype("i2"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SPEECH)
+def test_no_words_are_made_up_where_nobody_speaks(decoder: WhisperDecoder, name: str) -> None:
+    recognition = heard(decoder, NO_SPEECH[name])
+    assert recognition.hypotheses == ()
+    assert recognition.duration_s == len(NO_SPEECH[name]) / RATE_HZ
+
+
+def test_the_same_sound_is_heard_the_same(decoder: WhisperDecoder) -> None:
+    first = heard(decoder, BAUER)
+    heard(decoder, sound("local_search_coffee-1"))
+    assert heard(decoder, BAUER) == first
+
+
+def test_windows_grow_with_the_speech(decoder: WhisperDecoder) -> None:
+    """At the edges: 9 s, 30 s, and beyond, where the pieces are joined."""
+    first, last = sound("local_search_coffee-1"), sound("no_follow_up-1")
+    other = [sound(name) for name in ("screen_films-1", "smart_home_lights-1", "three_turns-2")]
+    for seconds in (9.0, 9.1, 30.0, 30.6):
+        room = int(seconds * RATE_HZ) - len(first) - len(last)
+        between = np.concatenate(other * 5)[:room]
+        text = heard(decoder, np.concatenate([first, between, last])).plain.lower()
+        assert text.startswith("find a coffee shop near me")
+        assert text.count("turn off the kitchen") == 1, seconds
+    recognition = heard(decoder, np.concatenate([first, between, last]))
+    assert len(recognition.hypotheses) == 1
+    with pytest.raises(ContextUnavailable):
+        decoder.log_likelihoods(recognition.sound, ["yes"])
+
+
+def test_a_long_utterance_is_cut_where_it_is_quiet() -> None:
+    samples = _noise(1_000, 60)
+    samples[28 * RATE_HZ : 28 * RATE_HZ + 800] = 0
+    pieces = list(whisper._windows(samples))
+    assert len(pieces[0]) == pytest.approx(28.025 * RATE_HZ, abs=400)
+    assert all(len(piece) <= 30 * RATE_HZ for piece in pieces)
+    assert (np.concatenate(pieces) == samples).all()
+
+
+def test_limits_hold_at_their_edge(decoder: WhisperDecoder) -> None:
+    most = int(AUDIO_S_MAX * RATE_HZ)
+    assert decoder.recognize(np.zeros(most, np.int16)).duration_s == AUDIO_S_MAX
+    with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
+        decoder.recognize(np.zeros(most + 1, np.int16))
+    assert WhisperDecoder(n_best=N_BEST_MAX)
+    for wrong in (0, N_BEST_MAX + 1):
+        with pytest.raises(LimitExceeded, match="N_BEST_MAX"):
+            WhisperRecognizer(n_best=wrong)
+
+
+# ---------------------------------------------------------------- second evidence
+
+
+def test_what_was_said_is_likelier_than_what_was_not(decoder: WhisperDecoder) -> None:
+    bauer, jones, long, other = scores(
+        decoder, BAUER, "Bauer", "Jones", "Meg Bauer", "turn the power off"
+    )
+    assert bauer > -5.0
+    assert bauer > max(jones, long, other) + 5.0
+
+
+def test_a_text_that_ends_early_or_late_is_less_likely(decoder: WhisperDecoder) -> None:
+    whole, early, late = scores(
+        decoder,
+        sound("local_search_coffee-1"),
+        "find a coffee shop near me",
+        "find a coffee shop",
+        "find a coffee shop near me please",
+    )
+    assert whole > max(early, late) + 5.0
+
+
+def test_case_and_punctuation_at_the_end_make_no_difference(decoder: WhisperDecoder) -> None:
+    [plain, *others] = scores(decoder, BAUER, "Bauer", "bauer", "Bauer.", "bauer?", " Bauer! ")
+    assert others == pytest.approx([plain] * 4, abs=0.3)  # int8 has steps of that size
+    [alone] = scores(decoder, BAUER, "Bauer")
+    assert alone == pytest.approx(plain, abs=0.3)
+
+
+def test_the_likelihoods_of_all_texts_share_one_probability(decoder: WhisperDecoder) -> None:
+    texts = ["power", "bower", "bauer", "tower", "our", "hour", "Bauer Bauer", "power please"]
+    found = scores(decoder, BAUER, *texts)
+    assert 0.2 < np.exp(found).sum() < 1.05
+
+
+def test_a_text_without_words_and_one_without_end_have_a_value(decoder: WhisperDecoder) -> None:
+    empty, long = scores(decoder, BAUER, "", "never " * 300)
+    assert -20.0 < empty < -2.0
+    assert long == -np.inf
+    assert scores(decoder, BAUER) == []
+
+
+def test_only_the_last_sounds_are_kept(decoder: WhisperDecoder) -> None:
+    first = heard(decoder, BAUER)
+    assert isinstance(first.sound, int)
+    encoded = decoder._kept[first.sound]
+    for number in range(-1, -SOUNDS_MAX, -1):
+        decoder._keep(number, encoded)
+    assert decoder.log_likelihoods(first.sound, ["Bauer"])
+    decoder._keep(-SOUNDS_MAX, encoded)
+    with pytest.raises(ContextUnavailable, match="SOUNDS_MAX"):
+        decoder.log_likelihoods(first.sound, ["Bauer"])
+    assert len(decoder._kept) == SOUNDS_MAX
+
+
+# ---------------------------------------------------------------- in a thread, in a process
+
+
+@pytest.mark.parametrize("process", [False, True], ids=["thread", "process"])
+async def test_thread_and_process_hear_the_same(
+    whisper_model: Path, decoder: WhisperDecoder, process: bool
+) -> None:
+    made = WhisperRecognizer(str(whisper_model), process=process)
+    recognizer: Recognizer = made
+    scorer: AcousticScorer = made
+    try:
+        await made.load()
+        first, second = await asyncio.gather(
+            recognizer.recognize(BAUER), recognizer.recognize(sound("local_search_coffee-1"))
+        )
+        assert first == heard(decoder, BAUER)
+        texts = ["Bauer", "find a coffee shop near me"] * 5  # more than one pass
+        for recognition, likely in ((first, 0), (second, 1)):
+            found = await scorer.log_likelihoods(recognition, texts)
+            assert found[likely] > found[1 - likely] + 5.0
+            assert found[2:] == pytest.approx(found[:2] * 4, abs=0.3)
+        other = WhisperRecognizer(str(whisper_model))
+        with pytest.raises(ContextUnavailable):
+            await other.log_likelihoods(first, texts)
+        other.close()
+        with pytest.raises(LimitExceeded, match="AUDIO_S_MAX"):
+            await recognizer.recognize(np.zeros(int(AUDIO_S_MAX * RATE_HZ) + 1, np.int16))
+        if process:
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+            with pytest.raises(MissingPart, match="process has died"):
+                await scorer.log_likelihoods(first, texts)
+    finally:
+        made.close()
+
+
+async def test_a_cancelled_call_ends_with_its_pass(whisper_model: Path) -> None:
+    recognizer = WhisperRecognizer(str(whisper_model))
+    passes = []
+    began = asyncio.Event()
+    try:
+        recognition = await recognizer.recognize(BAUER)
+        call = recognizer._worker.call
+
+        async def counted(method: str, *args: object) -> object:
+            passes.append(method)
+            began.set()
+            return await call(method, *args)
+
+        recognizer._worker.call = counted  # type: ignore[method-assign]
+        texts = [f"number {number}" for number in range(TEXTS_MAX)]
+        task = asyncio.create_task(recognizer.log_likelihoods(recognition, texts))
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await recognizer.log_likelihoods(recognition, ["Bauer"])  # is not waited for
+        assert passes == ["log_likelihoods"] * 2
+        with pytest.raises(LimitExceeded, match="TEXTS_MAX"):
+            await recognizer.log_likelihoods(recognition, [*texts, "one more"])
+    finally:
+        recognizer.close()
+
+
+# ---------------------------------------------------------------- models
+
+
+def test_a_model_that_is_none_is_said(tmp_path: Path, whisper_model: Path) -> None:
+    with pytest.raises(InputError, match=r"is no folder, and no model of faster-whisper \(.*base"):
+        WhisperDecoder("bass").load()
+    with pytest.raises(InputError, match="holds no Whisper model"):
+        WhisperDecoder(str(tmp_path)).load()
