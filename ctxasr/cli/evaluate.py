@@ -79,8 +79,8 @@ def evaluate(
         one.render(console)
     if studies:
         console.print(
-            "change: of word errors against plain; by sound: what sounds like the reference is "
-            "right; worse: of the changed texts; wrong: of the right plain ones"
+            "change: of word errors against plain; sound: where what sounds like the reference "
+            "is right; worse: of the changed texts; wrong: of the plain texts that were right"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from ctxasr.evaluate.corpora.conditions import OWN, SOUND_ALIKE
+from ctxasr.evaluate.corpora.conditions import EMPTIED, SOUND_ALIKE
 from ctxasr.evaluate.gain_and_harm import Curve, Floats, curve_of
 from ctxasr.evaluate.study import Study
 
@@ -59,7 +59,8 @@ def panels(studies: Sequence[Study]) -> list[Panel]:
     gains = [
         name
         for name, condition in conditions
-        if (condition.right or (condition.right is None and condition.name.startswith(OWN)))
+        if condition.right is not False
+        and condition.name != EMPTIED
         and not np.isnan(curve.change[name]).all()
     ]
     found = []

@@ -213,10 +213,10 @@ def render(title: str, rows: Sequence[tuple[str, Figures]], console: Console) ->
         title=f"{title}: {len({t.utterance for t in first.trials})} utterances\n"
         f"plain WER {first.plain.value:.3f}, n-best oracle {first.oracle.value:.3f}",
         box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
-    for head in ("names on offer", "n", "WER", "change [95%]", "by sound", "worse", "wrong"):
-        right = head in ("n", "WER", "by sound")
+    for head in ("names on offer", "n", "WER", "change [95%]", "sound", "worse", "wrong"):
+        right = head in ("n", "WER", "sound", "worse", "wrong")
         table.add_column(head, justify="right" if right else "left", no_wrap=True)
     for name, figures in rows:
         change, sounding = figures.change, figures.change_sounding
@@ -224,12 +224,16 @@ def render(title: str, rows: Sequence[tuple[str, Figures]], console: Console) ->
             name,
             str(len(figures.trials)),
             f"{figures.context.value:.3f}",
-            "" if change is None else f"{change.value:+.1%}{_interval(change)}",
-            "" if sounding is None else f"{sounding.value:+.1%}",
-            f"{figures.worse} of {figures.changed}",
-            f"{figures.wrong} of {figures.right}",
+            "" if change is None else _percent(change.value) + _interval(change),
+            "" if sounding is None else _percent(sounding.value),
+            f"{figures.worse}/{figures.changed}",
+            f"{figures.wrong}/{figures.right}",
         )
     console.print(table)
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.1%}" if abs(value) < 0.0995 else f"{value:+.0%}"
 
 
 def _interval(change: Estimate) -> str:

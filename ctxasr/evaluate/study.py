@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RECORDED: Final = ("evi", "human")
 """Corpora that have a name, in the folder of the evaluation data."""
 
+CLIPS: Final = "human-"
+"""How the corpora of short clips begin: each borrows the options of the others."""
+
 _NEED_PEOPLE: Final = frozenset({"names", "evi-name", "evi-postcode", "evi-dob"})
 
 Corpora = dict[str, list[Utterance]]
@@ -174,11 +177,11 @@ async def study(
     total, done = sum(map(len, corpora.values())), 0
     if not total:
         raise DataError("no utterance in these corpora")
-    everything = [one for utterances in corpora.values() for one in utterances]
+    clips = [one for name, some in corpora.items() if name.startswith(CLIPS) for one in some]
     found = []
     for corpus, utterances in corpora.items():
-        context = everything if corpus.startswith("human-") else utterances
-        conditions = conditions_of(corpus, context, neighbours)
+        beside = clips if corpus.startswith(CLIPS) else utterances
+        conditions = conditions_of(corpus, beside, neighbours)
         heard_by = recogniser if any(one.audio for one in utterances) else "n-best list"
         file = None
         if resume is not None:

@@ -10,6 +10,7 @@ import pytest
 from ctxasr.evaluate.corpora.conditions import (
     ANOTHER,
     EMPTIED,
+    FOREIGN,
     MANY,
     NOTHING,
     OWN,
@@ -108,7 +109,7 @@ def test_followups_meet_their_own_options_more_names_and_other_dialogues() -> No
     lone = Utterance("x", "followups", "luke", asked("Luke Hall"), heard=("luke",))
     found = by_name("followups", *dialogues, lone)
     assert named(found[OWN], dialogues[0]) == [["Otto Reed", "Meg Jones"]]
-    (more,) = named(found[f"{OWN} and 100 names"], dialogues[0])
+    (more,) = named(found["own and 100 names"], dialogues[0])
     assert more[:2] == ["Otto Reed", "Meg Jones"]
     assert len(more) > 30
     assert named(found[ANOTHER], dialogues[0]) == [["Luke Hall"]]  # the others share a name
@@ -129,6 +130,4 @@ def test_people_meet_the_options_of_the_other_question(data: Path) -> None:
     clips = read_human(data)
     kinds = {one.corpus: one for one in clips}
     found = {one.name: one for one in conditions_of("human-digits", clips, neighbours())}
-    assert named(found["options of another question"], kinds["human-digits"]) == [
-        list(kinds["human-names"].options)
-    ]
+    assert named(found[FOREIGN], kinds["human-digits"]) == [list(kinds["human-names"].options)]

@@ -14,11 +14,18 @@ from conftest import Command, Encoder, ExactAligner, recognition
 from rich.console import Console
 
 from ctxasr.errors import DataError, InputError
-from ctxasr.evaluate.corpora.conditions import EMPTIED, OWN, Condition, conditions_of
+from ctxasr.evaluate.corpora.conditions import (
+    ANOTHER,
+    EMPTIED,
+    FOREIGN,
+    OWN,
+    Condition,
+    conditions_of,
+)
 from ctxasr.evaluate.corpora.neighbours import Neighbours, Sounds
 from ctxasr.evaluate.corpora.utterance import Utterance
 from ctxasr.evaluate.frontier import panels
-from ctxasr.evaluate.gain_and_harm import THRESHOLDS_MAX, Figures, curve_of, subsets
+from ctxasr.evaluate.gain_and_harm import THRESHOLDS_MAX, Figures, curve_of, render, subsets
 from ctxasr.evaluate.study import Study, is_corpus, names_to_draw, read_corpora, sampled, study
 from ctxasr.evaluate.trial_file import TrialFile, run_of
 from ctxasr.evaluate.trials import Listener, Trial, trials_of
@@ -150,6 +157,19 @@ async def test_an_utterance_is_met_with_every_condition() -> None:
     one.render(Console(file=text, width=80))
     assert "mine by n-best list: 1 utterances" in text.getvalue()
     assert max(map(len, text.getvalue().splitlines())) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text.getvalue()
+
+
+def test_the_widest_row_has_room_on_a_terminal() -> None:
+    each = replace(BASE, proposed=5)
+    trials = tuple(replace(each, utterance=f"{n}", group=f"{n % 9}") for n in range(900))
+    text = StringIO()
+    names = [FOREIGN, ANOTHER, "name among its 99 nearest", "own and 100 names"]
+    rows = [(name, Figures(trials, 0.0, 1)) for name in names]
+    render("a", rows, Console(file=text, width=80))
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text.getvalue()
+    for name in names:
+        assert name in text.getvalue(), text.getvalue()
 
 
 async def test_a_sound_is_recognised_once_for_all_conditions(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ OTHERS: Final = 3
 
 EMPTIED: Final = "emptied"
 OWN: Final = "own options"
-ANOTHER: Final = "another dialogue's context"
+ANOTHER: Final = "another dialogue's"
+FOREIGN: Final = "another question's"
 SOUND_ALIKE: Final = "everyday answers beside names that sound like them"
 NOTHING: Final = TurnText("", "")
 
@@ -136,7 +137,7 @@ def _with_more(neighbours: Neighbours) -> Condition:
         kind = asked.entities[0].kind if asked.entities else KIND
         return [replace(asked, entities=(*asked.entities, *(Entity(kind, name) for name in more)))]
 
-    return Condition(f"{OWN} and {SIZES[-1]} names", None, turns)
+    return Condition(f"own and {SIZES[-1]} names", None, turns)
 
 
 def _another(utterances: Sequence[Utterance]) -> Condition:
@@ -149,14 +150,19 @@ def _another(utterances: Sequence[Utterance]) -> Condition:
 
 
 def _foreign(utterances: Sequence[Utterance]) -> Condition:
-    """The options of the other questions of the corpus."""
+    """The short lists that other questions of the same collection offer."""
+    offered = {
+        one.corpus: one.asked.entities for one in utterances if len(one.asked.entities) <= SIZES[1]
+    }
 
     def turns(utterance: Utterance, rng: Random) -> list[TurnText]:
-        others = {one.options: one.asked for one in utterances if one.corpus != utterance.corpus}
-        entities = [asked.entities for asked in others.values() if len(asked.entities) <= 10]
-        return [replace(utterance.asked, entities=listed) for listed in entities]
+        return [
+            replace(utterance.asked, entities=entities)
+            for corpus, entities in offered.items()
+            if corpus != utterance.corpus
+        ]
 
-    return Condition("options of another question", False, turns, "options of another question")
+    return Condition(FOREIGN, False, turns, FOREIGN)
 
 
 def _random(neighbours: Neighbours, reference: str, size: int, rng: Random) -> list[str]:
