@@ -31,7 +31,8 @@ def run_of(
     """The name of a run; `names` are those that lists are drawn from."""
     found = hashlib.sha256(f"{code()} {recogniser} {seed} {names}".encode())
     for one in utterances:
-        sound = one.audio and (one.audio.name, one.audio.stat().st_size)
+        there = one.audio is not None and one.audio.is_file()
+        sound = one.audio and (one.audio.name, one.audio.stat().st_size if there else 0)
         said = (one.id, one.corpus, one.speaker, one.reference, one.also, one.heard, sound)
         asked = one.asked
         named = tuple((entity.kind, entity.text) for entity in asked.entities)

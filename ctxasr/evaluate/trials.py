@@ -170,7 +170,7 @@ async def trials_of(
                     proposed=judge.edits(text),
                     proposed_sounding=judge.sounding(text),
                     changes=normalise(text) != normalise(plain),
-                    log_odds=0.0 if proposed is None else proposed.log_odds,
+                    log_odds=0.0 if proposed is None else float(proposed.log_odds),
                 )
             )
     return found

@@ -85,6 +85,28 @@ def speak(
         raise LimitExceeded("SPEAK_CHARS_MAX", SPEAK_CHARS_MAX, len(text), "speak")
     if not any(c.isalnum() for c in text):
         raise InputError("speak: the text has no letter or digit; there is nothing to say")
+    maker, name = _maker_of(voice)
+    speech = trim_silence(_synthesise(text, maker, name))
+    pause = np.zeros(int(PAUSE_S * RATE_HZ), np.int16)
+    padded = np.concatenate([pause, speech, pause])
+    if noise_kind is not None:
+        padded = add_noise(padded, noise_kind, snr_db, seed)
+    room = np.random.default_rng([seed, 1]).normal(0.0, DITHER_SIGMA, len(padded))
+    return np.clip(np.rint(padded + room), -32_768, 32_767).astype(np.int16)
+
+
+def check_voice(voice: str) -> None:
+    """That this machine can speak with the voice.
+
+    Raises:
+        MissingPart: the synthesiser is not installed; names the Debian package.
+        InputError: no such voice.
+    """
+    _maker_of(voice)
+
+
+def _maker_of(voice: str) -> tuple[Callable[[str, Path, Path], list[str]], str]:
+    """What makes the command of a voice, and the voice's own name."""
     family, _, name = voice.partition(":")
     maker = _COMMANDS.get(family)
     if maker is None or not _VOICE_NAME.fullmatch(name):
@@ -94,13 +116,7 @@ def speak(
     if voice not in available_voices():
         there = ", ".join(v for v in available_voices() if v.startswith(family + ":"))
         raise InputError(f"voice {voice}: not installed; there are {there}")
-    speech = trim_silence(_synthesise(text, maker, name))
-    pause = np.zeros(int(PAUSE_S * RATE_HZ), np.int16)
-    padded = np.concatenate([pause, speech, pause])
-    if noise_kind is not None:
-        padded = add_noise(padded, noise_kind, snr_db, seed)
-    room = np.random.default_rng([seed, 1]).normal(0.0, DITHER_SIGMA, len(padded))
-    return np.clip(np.rint(padded + room), -32_768, 32_767).astype(np.int16)
+    return maker, name
 
 
 def _synthesise(text: str, maker: Callable[[str, Path, Path], list[str]], name: str) -> Samples:

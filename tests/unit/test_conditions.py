@@ -106,6 +106,7 @@ def test_followups_meet_their_own_options_more_names_and_other_dialogues() -> No
         Utterance(f"{n}", "followups", name, asked(name, "Meg Jones"), heard=(name,))
         for n, name in enumerate(["Otto Reed", "Wes Reed", "Noah Bauer"])
     ]
+    twin = Utterance("y", "followups", "luc", asked("Read Hull"), heard=("luc",))
     lone = Utterance("x", "followups", "luke", asked("Luke Hall"), heard=("luke",))
     found = by_name("followups", *dialogues, lone)
     assert named(found[OWN], dialogues[0]) == [["Otto Reed", "Meg Jones"]]
@@ -114,6 +115,9 @@ def test_followups_meet_their_own_options_more_names_and_other_dialogues() -> No
     assert len(more) > 30
     assert named(found[ANOTHER], dialogues[0]) == [["Luke Hall"]]  # the others share a name
     assert len(named(found[ANOTHER], lone)) == 3
+    again = by_name("followups", *dialogues, lone, twin)[ANOTHER]
+    assert named(again, dialogues[0]) == [["Luke Hall"]]  # Read sounds like the answer's Reed
+    assert named(again, replace(lone, reference="hull")).count(["Read Hull"]) == 0
 
 
 def test_neighbours_on_real_names_exclude_twins(data: Path) -> None:

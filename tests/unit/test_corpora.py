@@ -161,6 +161,7 @@ def test_a_corpus_is_made_once_and_a_stopped_one_goes_on(
         return np.full(1_600, speech.seed % 100, np.int16)
 
     monkeypatch.setattr(making, "say", quick)
+    monkeypatch.setattr(making, "check", lambda voices: None)
     plan = Plan("followups", 5, 1, "tuning")
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path, plan, None)
@@ -189,6 +190,15 @@ def test_a_corpus_has_bounds(n: int) -> None:
     assert Plan("names", N_MAX, 1, "tuning").n == N_MAX
     with pytest.raises(InputError, match="N_MAX"):
         Plan("names", n, 1, "tuning")
+
+
+def test_a_missing_voice_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingPart, match=r"flite:\w+: install the Debian package flite"):
+        make(tmp_path / "out", Plan("followups", 9, 1, "tuning"), None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_people_are_needed_for_names(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from ctxasr.evaluate.corpora.neighbours import Neighbours
+from ctxasr.evaluate.corpora.neighbours import Neighbours, Sounds
 from ctxasr.evaluate.corpora.utterance import Utterance
 from ctxasr.events import Entity, TurnText
+from ctxasr.words import normalise
 
 SIZES: Final = (2, 10, 100)
 """Of lists of names."""
@@ -83,7 +84,12 @@ def conditions_of(
             ]
         case "human-orders":
             return [emptied, _own(right=True), _random_without(neighbours, SIZES[1])]
-    return [emptied, _own(right=None), _with_more(neighbours), _another(utterances)]
+    return [
+        emptied,
+        _own(right=None),
+        _with_more(neighbours),
+        _another(utterances, neighbours.sounds),
+    ]
 
 
 def _with_name(neighbours: Neighbours) -> list[Condition]:
@@ -140,13 +146,22 @@ def _with_more(neighbours: Neighbours) -> Condition:
     return Condition(f"own and {SIZES[-1]} names", None, turns)
 
 
-def _another(utterances: Sequence[Utterance]) -> Condition:
+def _another(utterances: Sequence[Utterance], sounds: Sounds) -> Condition:
+    """Of dialogues whose options share no word with the answer or its own options, by sound."""
+    offered = [(one.asked, _words(one.options, sounds)) for one in utterances if one.options]
+
     def turns(utterance: Utterance, rng: Random) -> list[TurnText]:
-        own = {name.lower() for name in utterance.options}
-        others = [one for one in utterances if own.isdisjoint(map(str.lower, one.options))]
-        return [one.asked for one in rng.sample(others, min(OTHERS, len(others)))]
+        own = _words((*utterance.options, utterance.reference, *utterance.also), sounds)
+        others = [asked for asked, words in offered if words.isdisjoint(own)]
+        return rng.sample(others, min(OTHERS, len(others)))
 
     return Condition(ANOTHER, False, turns, ANOTHER)
+
+
+def _words(texts: Sequence[str], sounds: Sounds) -> set[object]:
+    """The words of the texts, and how each can be said."""
+    words = {word for text in texts for word in normalise(text).split()}
+    return {*words, *(phones for word in words for phones in sounds.of(word))}
 
 
 def _foreign(utterances: Sequence[Utterance]) -> Condition:

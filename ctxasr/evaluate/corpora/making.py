@@ -20,7 +20,7 @@ from ctxasr.evaluate.corpora.halves import Half
 from ctxasr.evaluate.corpora.names import draw_names
 from ctxasr.evaluate.corpora.people import read_people
 from ctxasr.evaluate.corpora.utterance import UTTERANCES_FILE, Utterance, to_line
-from ctxasr.evaluate.corpora.voices import say
+from ctxasr.evaluate.corpora.voices import check, say
 
 Kind = Literal["names", "followups", "everyday"]
 
@@ -83,10 +83,11 @@ def make(
     Raises:
         InputError: the folder holds another corpus.
         DataError: the names of people are needed, and not there.
-        MissingPart: a synthesiser is not installed; names the package.
+        MissingPart: a synthesiser is not installed; names the package. Nothing is written then.
         OSError: the folder cannot be written.
     """
     drawn = draw(plan, data)
+    check(one.speech.speaker for one in drawn)
     utterances = [_utterance(folder, plan, number, one) for number, one in enumerate(drawn, 1)]
     lines = [
         to_line(

@@ -6,6 +6,7 @@ flite:awb@0.93     played slower: 7% lower and longer, the throat with it, so an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -54,6 +55,19 @@ def draw_speech(rng: Random, speaker: str, *, noisy: float) -> Speech:
     noise = rng.choice(NOISES) if rng.random() < noisy else ""
     snr_db = round(rng.uniform(*SNR_DB), 1)
     return Speech(speaker, rng.randrange(2**31), noise, snr_db)
+
+
+def check(voices: Iterable[str]) -> None:
+    """That all of them can speak, before the first one does.
+
+    Raises:
+        MissingPart: a synthesiser is not installed; names the package.
+        InputError: a voice of it is not.
+    """
+    from ctxasr.speech.tts import check_voice
+
+    for voice in sorted({speaker.partition("@")[0] for speaker in voices}):
+        check_voice(voice)
 
 
 def say(text: str, speech: Speech) -> Samples:
