@@ -57,8 +57,10 @@ $(WHISPER_READY): tests/whisper/model.txt tests/whisper/unpack.py $(READY)
 	touch $@
 
 # Set-up has just kept the machine busy: 50 ms of wall-clock time may pass before rescoring runs.
-replay: $(READY) ## Replay all scenarios and show their time lines
-	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} $(RUN) -m ctxasr replay scenarios
+replay: $(READY) $(if $(filter whisper,$(RECOGNISER)),$(WHISPER_READY)) ## Replay all scenarios; RECOGNISER=whisper hears with Whisper
+	CTXASR_READ_BUDGET_MS=$${CTXASR_READ_BUDGET_MS:-1000} \
+		CTXASR_WHISPER=$${CTXASR_WHISPER:-$(if $(wildcard $(WHISPER)/model.bin),$(WHISPER))} \
+		$(RUN) -m ctxasr replay scenarios $(if $(RECOGNISER),--recogniser $(RECOGNISER))
 
 test: $(READY) ## Lint, types and tests
 	$(MAKE) --jobs=2 lint types $(DYNALITE) $(AVS_CLIENT_READY)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from ctxasr.sim.plans.plan import Plan
     from ctxasr.sim.runs import Run, Setting
 
+RECOGNISER: Final = "pocketsphinx"
+"""The embedded one; see ctxasr.speech.recognisers for others."""
+
 TABLE_PREFIX: Final = "ctxasr"
 """Before the names of both tables."""
 
@@ -60,6 +63,7 @@ class Settings:
     read_budget_ms: float = READ_BUDGET_MS
     grace_ms: float = GRACE_MS
     encoder_weights: Path | None = None
+    recogniser: str = RECOGNISER
 
     @property
     def endpoint(self) -> Endpoint:
@@ -169,11 +173,16 @@ def default_encoder(weights: Path | None = None) -> ContextEncoder:
 
 
 @functools.cache
-def default_recognizer() -> Recognizer:
-    """PocketSphinx with its stock model; loading takes half a second, once a process."""
-    from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
+def default_recognizer(name: str = RECOGNISER) -> Recognizer:
+    """The recogniser `NAME[:ARGUMENT]`, one a process; its model is loaded when it is first used.
 
-    return PocketSphinxRecognizer()
+    Raises:
+        InputError: there is none of that name.
+        MissingPart: it is plugged in, and its code is broken.
+    """
+    from ctxasr.speech.recognisers import make_recogniser
+
+    return make_recogniser(name)
 
 
 @functools.cache
@@ -288,4 +297,4 @@ def _compose(
         read_budget_ms=settings.read_budget_ms,
         grace_ms=settings.grace_ms,
     )
-    return App(ports, default_recognizer)
+    return App(ports, functools.partial(default_recognizer, settings.recogniser))

@@ -27,6 +27,7 @@ from ctxasr.events import (
 )
 from ctxasr.followups import placed
 from ctxasr.ports import (
+    AcousticScorer,
     Clock,
     ContextEncoder,
     Embedder,
@@ -82,6 +83,8 @@ class Ports:
     """Without one, and without an `embedder`, turns are settled as missed."""
     aligner: PhraseAligner | None = None
     """Without one the plain text stands."""
+    scorer: AcousticScorer | None = None
+    """Without one the hypotheses are all that is known of the sound."""
     embedder: Embedder | None = None
     """Embeds in place of `encoder`, in another process."""
     process: str = ""

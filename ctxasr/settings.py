@@ -42,7 +42,8 @@ SIMILAR: Final = 0.8
 """From this likeness on, of 1, a variable is perhaps a misspelt one of ours."""
 
 OTHERS: Final = (
-    "CTXASR_EMBED_FUNCTION", "CTXASR_SWEEP_QUEUE_URL", "CTXASR_DATA", "CTXASR_DEBUG",
+    "CTXASR_EMBED_FUNCTION", "CTXASR_SWEEP_QUEUE_URL", "CTXASR_DATA", "CTXASR_WHISPER",
+    "CTXASR_DEBUG",
 )  # fmt: skip
 """Variables that are read where they are needed; `ctxasr doctor` knows them."""
 
@@ -134,6 +135,14 @@ class _Environment(BaseSettings):
             f"{PAYLOAD_TTL_S_MAX}",
         ),
     ] = PAYLOAD_TTL_S_MIN
+    recogniser: Annotated[
+        str,
+        Field(
+            validation_alias="CTXASR_RECOGNISER",
+            pattern=r"^[A-Za-z0-9_.-]+(:.*)?$",
+            description="NAME or NAME:ARGUMENT, as pocketsphinx or whisper:base.en,",
+        ),
+    ] = ""
     read_budget_ms: Annotated[
         float,
         Field(

@@ -13,9 +13,11 @@ from ctxasr.cli.shared import (
     STANDARD_INPUT,
     AsJson,
     EndpointUrl,
+    Recogniser,
     load,
     options,
     piped,
+    settings_from,
     stoppable,
 )
 from ctxasr.timing import SPEED_MAX, SPEED_MIN
@@ -45,6 +47,7 @@ def replay(
         float, typer.Option(min=SPEED_MIN, max=SPEED_MAX, help="How fast compute windows pass.")
     ] = 1.0,
     endpoint_url: EndpointUrl = None,
+    recogniser: Recogniser = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Only the scenarios that failed, and the summary.")
     ] = False,
@@ -58,6 +61,7 @@ def replay(
     - `ctxasr replay scenarios/`
     - `ctxasr replay scenarios/regressions/`
     - `ctxasr replay --json scenarios/call_meg.scenario.yaml`
+    - `ctxasr replay --recogniser whisper scenarios/`
     - `ctxasr replay --no-context scenarios/call_meg.scenario.yaml`
     """
     from ctxasr.report.live import LiveReplay
@@ -66,7 +70,7 @@ def replay(
     plan = [(scenario.name, len(scenario.turns)) for scenario in checked.scenarios]
     names = [scenario.name for scenario in checked.simulated]
     live = LiveReplay(plan, names, as_json=as_json, quiet=quiet)
-    chosen = options(endpoint_url, speed=speed, context=not no_context)
+    chosen = options(endpoint_url, recogniser, speed=speed, context=not no_context)
     with stoppable(live.how_far), live:
         if checked.scenarios:  # else nothing needs a server
             asyncio.run(_replay(checked, chosen, live))
@@ -113,6 +117,7 @@ def recognise(
         int | None,
         typer.Option(metavar="RATE", help="No header: 16-bit little-endian mono at this rate."),
     ] = None,
+    recogniser: Recogniser = None,
 ) -> None:
     """Recognise one utterance, under what the assistant had just asked if that is given.
 
@@ -120,13 +125,15 @@ def recognise(
 
     - `ctxasr recognise bauer.flac`
     - `ctxasr recognise bauer.flac --context asked.yaml --nbest 5`
+    - `ctxasr recognise bauer.flac --recogniser whisper:base.en`
     - `arecord -d 3 -f S16_LE -r 16000 | ctxasr recognise -`
     """
     from ctxasr.report.output import Out, print_json
     from ctxasr.scenario.utterance import load_context, print_recognised, recognise_utterance
 
     before = None if context is None else load_context(context)
-    found = asyncio.run(recognise_utterance(_read(audio, raw_hz), before))
+    settings = settings_from(recogniser=recogniser)
+    found = asyncio.run(recognise_utterance(_read(audio, raw_hz), before, settings.recogniser))
     if as_json:
         print_json(found.to_json(nbest))
     else:

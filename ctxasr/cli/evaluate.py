@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctxasr.cli.shared import AsJson, EndpointUrl, Split, bar, load, options, stoppable
+from ctxasr.cli.shared import (
+    AsJson,
+    EndpointUrl,
+    Recogniser,
+    Split,
+    bar,
+    load,
+    settings_from,
+    stoppable,
+)
 from ctxasr.errors import InputError
 
 if TYPE_CHECKING:
+    from ctxasr.app import Settings
     from ctxasr.evaluate.comparison import Comparison
     from ctxasr.evaluate.study import Study
 
@@ -39,6 +49,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Corpora: keep what is done there, and go on from it."),
     ] = None,
+    recogniser: Recogniser = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Corpora: gain against harm, as .svg or .png."),
@@ -65,8 +76,10 @@ def evaluate(
         from ctxasr.report.frontier import check
 
         check(plot)
-    compared = _compare(paths, endpoint_url, seed) if paths else None
-    studies = _study(corpora, data, split, limit, seed, resume) if corpora else []
+    chosen = settings_from(endpoint_url, recogniser)
+    compared = _compare(paths, chosen, seed) if paths else None
+    heard = chosen.recogniser
+    studies = _study(corpora, data, split, limit, seed, resume, heard) if corpora else []
     if plot is not None:
         _draw(plot, studies)
     if as_json:
@@ -96,8 +109,9 @@ def _to_json(compared: Comparison | None, studies: list[Study]) -> dict[str, Any
     return scenarios | {"corpora": {one.corpus: one.to_json() for one in studies}}
 
 
-def _compare(paths: list[Path], endpoint_url: str | None, seed: int) -> Comparison:
+def _compare(paths: list[Path], settings: Settings, seed: int) -> Comparison:
     from ctxasr.report.output import say
+    from ctxasr.scenario.replay import Options
     from ctxasr.scenario.study import evaluate_scenarios
 
     checked = load(paths, show_notes=True)
@@ -111,7 +125,7 @@ def _compare(paths: list[Path], endpoint_url: str | None, seed: int) -> Comparis
     ):
         return asyncio.run(
             evaluate_scenarios(
-                checked.scenarios, options(endpoint_url), seed=seed, progress=progress
+                checked.scenarios, Options(settings=settings), seed=seed, progress=progress
             )
         )
 
@@ -123,6 +137,7 @@ def _study(
     limit: int | None,
     seed: int,
     resume: Path | None,
+    recogniser: str,
 ) -> list[Study]:
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
     from ctxasr.evaluate.corpora.neighbours import Neighbours
@@ -132,7 +147,7 @@ def _study(
     corpora = sampled(read_corpora(names, data, split.value), limit, seed)
     people = names_to_draw(corpora, data)
     with_sound = any(one.audio for utterances in corpora.values() for one in utterances)
-    heard = default_recognizer() if with_sound else None
+    heard = default_recognizer(recogniser) if with_sound else None
     listener = Listener(heard, default_encoder(), default_aligner())
     far = [0, 0]
 
@@ -153,7 +168,7 @@ def _study(
                 corpora,
                 listener,
                 Neighbours(people, listener.sounds),
-                recogniser="pocketsphinx",
+                recogniser=recogniser,
                 seed=seed,
                 resume=resume,
                 progress=progress,

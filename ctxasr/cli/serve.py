@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ctxasr.cli.shared import EndpointUrl, settings_from
+from ctxasr.cli.shared import EndpointUrl, Recogniser, settings_from
 from ctxasr.errors import InputError, MissingPart
 from ctxasr.timing import READ_BUDGET_MS_MAX
 
@@ -59,6 +59,7 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="Its key, where that is another file.")
     ] = None,
     endpoint_url: EndpointUrl = None,
+    recogniser: Recogniser = None,
     wyoming: Annotated[
         int | None,
         typer.Option(
@@ -106,7 +107,7 @@ def serve(
             "Wyoming knows no tokens; serve it in a process of its own, without --tokens"
         )
     known = None if tokens is None else auth.load_tokens(tokens)
-    settings = settings_from(endpoint_url)
+    settings = settings_from(endpoint_url, recogniser)
     if read_budget_ms is not None:
         settings = replace(settings, read_budget_ms=read_budget_ms)
     from ctxasr.gateway.http.server import Serving, bound, run, tls_context

@@ -44,6 +44,16 @@ class Split(StrEnum):
     TEST = "test"
 
 
+Recogniser = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:ARGUMENT]",
+        help="pocketsphinx, whisper[:MODEL or FOLDER], or one that is plugged in.",
+        show_default="CTXASR_RECOGNISER, or pocketsphinx",
+    ),
+]
+
+
 def load(paths: list[Path], *, show_notes: bool) -> Checked:
     """The scenarios of files and folders; what is odd about them is said on stderr."""
     from ctxasr.report.output import say
@@ -55,21 +65,38 @@ def load(paths: list[Path], *, show_notes: bool) -> Checked:
     return checked
 
 
-def settings_from(endpoint_url: str | None) -> Settings:
-    """The settings of the environment; `endpoint_url` goes before them."""
+def settings_from(endpoint_url: str | None = None, recogniser: str | None = None) -> Settings:
+    """The settings of the environment; what is given goes before them.
+
+    Raises:
+        InputError: a variable is wrong, or there is no such recogniser.
+    """
     from dataclasses import replace
 
     from ctxasr.app import Settings
+    from ctxasr.speech.recognisers import checked_spec
 
     settings = Settings.from_environment()
-    return settings if endpoint_url is None else replace(settings, endpoint_url=endpoint_url)
+    if endpoint_url is not None:
+        settings = replace(settings, endpoint_url=endpoint_url)
+    if recogniser is not None:
+        settings = replace(settings, recogniser=recogniser)
+    checked_spec(settings.recogniser)
+    return settings
 
 
-def options(endpoint_url: str | None, *, speed: float = 1.0, context: bool = True) -> Options:
+def options(
+    endpoint_url: str | None,
+    recogniser: str | None,
+    *,
+    speed: float = 1.0,
+    context: bool = True,
+) -> Options:
     """How to replay."""
     from ctxasr.scenario.replay import Options
 
-    return Options(speed=speed, context=context, settings=settings_from(endpoint_url))
+    settings = settings_from(endpoint_url, recogniser)
+    return Options(speed=speed, context=context, settings=settings)
 
 
 STANDARD_INPUT: Final = "standard input"

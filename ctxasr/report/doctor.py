@@ -121,6 +121,14 @@ def _recogniser() -> str:
     return "US-English model loads"
 
 
+def _whisper() -> str:
+    from ctxasr.speech.recognisers import whisper_model
+    from ctxasr.speech.whisper import WhisperDecoder
+
+    WhisperDecoder(whisper_model(), fetch=False).load()
+    return f"the model {whisper_model()} loads"
+
+
 def _server() -> str:
     from ctxasr.store.local import LocalAws
 
@@ -198,6 +206,13 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     ("encoder weights", f"{_REINSTALL}, or `ctxasr train --part encoder`", True, _encoder),
     ("g2p weights", f"{_REINSTALL}, or `ctxasr train --part g2p`", True, _g2p),
     ("PocketSphinx model", "pip install --force-reinstall pocketsphinx", True, _recogniser),
+    (
+        "Whisper",
+        "pip install 'ctxasr[whisper]'; the first --recogniser whisper fetches the model, or "
+        "CTXASR_WHISPER names the folder of one",
+        False,
+        _whisper,
+    ),
     ("local DynamoDB", "pip install 'ctxasr[local]'; allow sockets on 127.0.0.1", True, _server),
     ("HTTP door", "pip install 'ctxasr[serve]'", False, _door),
     (

@@ -31,6 +31,7 @@ from ctxasr.scenario.messages import TurnMessages
 from ctxasr.scenario.model import Scenario
 from ctxasr.scenario.tracing import ReplayClock, Trace
 from ctxasr.scenario.values import WORD_MS, Delivery
+from ctxasr.speech.recognisers import scorer_of
 
 _SWITCHED_OFF: Final = Listening(ContextState.NONE, reason="context is switched off")
 
@@ -112,7 +113,8 @@ class _Replay:
         self._scenario, self._clock, self._trace = scenario, clock, trace
         self._options, self._customer = options, customer
         self._recognizer = app.recognizer
-        self._ports = _with_settings(app.ports, scenario, clock, options.speed)
+        ports = replace(app.ports, scorer=scorer_of(app.recognizer()))
+        self._ports = _with_settings(ports, scenario, clock, options.speed)
 
     async def turns(self) -> AsyncIterator[TurnRun]:
         asked_with: str | None = None

@@ -130,11 +130,16 @@ def print_recognised(found: Recognised, console: Console, n_best: int = 0) -> No
     console.print(rows)
 
 
-async def recognise_utterance(audio: LoadedAudio, context: TurnText | None) -> Recognised:
-    """Recognise one utterance under what was asked before it; without, the plain result."""
+async def recognise_utterance(
+    audio: LoadedAudio, context: TurnText | None, recogniser: str
+) -> Recognised:
+    """Recognise one utterance under what was asked before it; without, the plain result.
+
+    `recogniser` is a NAME[:ARGUMENT].
+    """
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
 
-    recognition = await default_recognizer().recognize(audio.samples)
+    recognition = await default_recognizer(recogniser).recognize(audio.samples)
     notes = audio.notes_with(recognition)
     if context is None:
         return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)

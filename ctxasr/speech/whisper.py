@@ -111,7 +111,10 @@ class WhisperRecognizer:
         scores: list[float] = []
         for first in range(0, len(texts), TEXTS_PER_PASS):
             some = list(texts[first : first + TEXTS_PER_PASS])
-            scores += await self._worker.call("log_likelihoods", recognition.sound, some)
+            try:
+                scores += await self._worker.call("log_likelihoods", recognition.sound, some)
+            except MissingPart:  # the process has died, and what it kept with it
+                raise ContextUnavailable("the recogniser's process has died") from None
         return scores
 
     def close(self) -> None:
@@ -122,8 +125,9 @@ class WhisperRecognizer:
 class WhisperDecoder:
     """The recogniser without asyncio, for one thread."""
 
-    def __init__(self, model: str = MODEL, n_best: int = N_BEST):
-        self._name, self._n_best = model, checked_n_best(n_best)
+    def __init__(self, model: str = MODEL, n_best: int = N_BEST, *, fetch: bool = True):
+        """`fetch=False` takes a model only where it is already."""
+        self._name, self._n_best, self._fetch = model, checked_n_best(n_best), fetch
         self._model: Any = None
         self._tokens: Any = None
         self._scorer: TextScorer | None = None
@@ -140,7 +144,7 @@ class WhisperDecoder:
             raise MissingPart("faster-whisper: pip install 'ctxasr[whisper]'") from None
         from ctxasr.speech.whisper_scorer import TextScorer
 
-        folder = model_folder(self._name)
+        folder = model_folder(self._name, fetch=self._fetch)
         try:
             loaded = WhisperModel(str(folder), "cpu", compute_type="int8", cpu_threads=1)
         except (RuntimeError, ValueError):
@@ -230,8 +234,8 @@ class WhisperDecoder:
         return np.ascontiguousarray(features[None], np.float32)
 
 
-def model_folder(model: str) -> Path:
-    """The folder of a model, which is fetched if it is a name.
+def model_folder(model: str, *, fetch: bool = True) -> Path:
+    """The folder of a model, which is fetched if it is a name and not here yet.
 
     Raises:
         InputError: there is no such folder or name.
@@ -246,10 +250,11 @@ def model_folder(model: str) -> Path:
         known = ", ".join(available_models())
         raise InputError(f"{model}: is no folder, and no model of faster-whisper ({known})")
     try:
-        return Path(download_model(model))
+        return Path(download_model(model, local_files_only=not fetch))
     except Exception:  # of whatever the client of the hub is built upon
         raise MissingPart(
-            f"Whisper's model {model} cannot be fetched; give the folder of one that you have"
+            f"Whisper's model {model} is not here{' and cannot be fetched' if fetch else ''}; "
+            "give the folder of one"
         ) from None
 
 

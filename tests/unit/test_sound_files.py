@@ -135,7 +135,7 @@ async def test_the_command_line_and_the_door_agree(
         as_raw = await client.post(url, content=file.data, headers=raw)
 
     by_door, ear.given = ear.given, []
-    monkeypatch.setattr("ctxasr.app.default_recognizer", lambda: ear)
+    monkeypatch.setattr("ctxasr.app.default_recognizer", lambda name: ear)
     (tmp_path / "sound").write_bytes(file.data)
     capsys.readouterr()  # what the door logs, wherever an earlier test has sent its log
     done = await in_thread(command, "recognise", tmp_path / "sound", "--json")

@@ -223,8 +223,10 @@ async def test_thread_and_process_hear_the_same(
         if process:
             (worker,) = multiprocessing.active_children()
             worker.kill()
-            with pytest.raises(MissingPart, match="process has died"):
+            with pytest.raises(ContextUnavailable, match="process has died"):
                 await scorer.log_likelihoods(first, texts)
+            with pytest.raises(MissingPart, match="make a new recogniser"):
+                await recognizer.recognize(BAUER)
     finally:
         made.close()
 

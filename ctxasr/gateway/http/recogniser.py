@@ -5,31 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from ctxasr.errors import MissingPart
 from ctxasr.gateway.http import limits
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.problems import too_many, unavailable
 from ctxasr.hypotheses import Recognition
-from ctxasr.ports import Samples
-
-
-class Hearing(Protocol):
-    """A recogniser with a beginning and an end, as PocketSphinxRecognizer."""
-
-    async def load(self) -> None: ...
-
-    async def recognize(self, samples: Samples) -> Recognition: ...
-
-    def close(self) -> None: ...
+from ctxasr.ports import AcousticScorer, Samples
+from ctxasr.speech.recognisers import Engine, scorer_of
 
 
 class Recogniser:
     """`make` makes one that is not loaded yet; `hearing` is one that is."""
 
-    def __init__(self, make: Callable[[], Hearing], hearing: Hearing | None = None) -> None:
+    def __init__(self, make: Callable[[], Engine], hearing: Engine | None = None) -> None:
         self._make, self._hearing = make, hearing or make()
         self._making: asyncio.Task[None] | None = None
         self._at_work: Counter[str] = Counter()
@@ -61,6 +51,16 @@ class Recogniser:
             self._at_work[customer] -= 1
             if not self._at_work[customer]:
                 del self._at_work[customer]
+
+    @property
+    def scorer(self) -> AcousticScorer | None:
+        """Scores texts by the recogniser that has heard them, where that can."""
+        return None if scorer_of(self._hearing) is None else self
+
+    async def log_likelihoods(self, recognition: Recognition, texts: Sequence[str]) -> list[float]:
+        scorer = scorer_of(self._hearing)
+        assert scorer is not None, "`scorer` was asked first"
+        return await scorer.log_likelihoods(recognition, texts)
 
     @property
     def loads(self) -> bool:

@@ -36,7 +36,7 @@ from ctxasr.gateway.http.routes import BODY_BYTES_MAX, application
 from ctxasr.gateway.http.service import Service
 from ctxasr.gateway.wyoming_server import WyomingServer
 from ctxasr.settings import AWS
-from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
+from ctxasr.speech.recognisers import make_recogniser
 
 BACKLOG: Final = 128
 """Connections that wait to be taken, also while the models load."""
@@ -135,14 +135,15 @@ async def _opened(serving: Serving) -> AsyncIterator[Service]:
         opened = local(settings, models=Models())
     else:  # on AWS itself the tables come from infra/, and the service may not make any
         opened = aws(settings, set_up=settings.endpoint_url != AWS)
-    hearing = PocketSphinxRecognizer(process=True)
+    make = partial(make_recogniser, settings.recogniser, process=True)
+    hearing = make()
     loading = asyncio.create_task(hearing.load())  # in its process, while this one loads the rest
     await asyncio.sleep(0)
     try:
         async with opened as app:
             await loading
             ports = replace(app.ports, telemetry=Logged())
-            service = Service(ports, lambda: PocketSphinxRecognizer(process=True), hearing)
+            service = Service(ports, make, hearing)
             service.saw(*serving.tokens.customers)
             try:
                 yield service

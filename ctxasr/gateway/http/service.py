@@ -48,12 +48,13 @@ from ctxasr.gateway.http.downchannel import Channels
 from ctxasr.gateway.http.erasures import CustomerErased, Erasures, Mark
 from ctxasr.gateway.http.logs import log
 from ctxasr.gateway.http.memory import Remembered
-from ctxasr.gateway.http.recogniser import Hearing, Recogniser
+from ctxasr.gateway.http.recogniser import Recogniser
 from ctxasr.gateway.http.recordings import all_recorded, answering, note_of, within
 from ctxasr.gateway.http.utterances import utterance_of
 from ctxasr.hints import NO_HINTS, Hints
 from ctxasr.hypotheses import Recognition
 from ctxasr.pipeline import Ports, on_event, sweep
+from ctxasr.speech.recognisers import Engine
 
 T = TypeVar("T")
 
@@ -91,10 +92,10 @@ class Service:
     """The state of one process. `make_hearing` makes a recogniser, again if it has died."""
 
     def __init__(
-        self, ports: Ports, make_hearing: Callable[[], Hearing], hearing: Hearing | None = None
+        self, ports: Ports, make_hearing: Callable[[], Engine], hearing: Engine | None = None
     ) -> None:
-        self.ports = ports
         self.recogniser = Recogniser(make_hearing, hearing)
+        self.ports = replace(ports, scorer=self.recogniser.scorer)
         self._until_s: float | None = None
         self._running: dict[asyncio.Task[Any], str] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
