@@ -1,4 +1,4 @@
-"""`ctxasr train`: the context encoder, grapheme-to-phoneme, the rescorer's weights."""
+"""`ctxasr train`: context encoder, grapheme-to-phoneme, language model, rescorer's weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Part(StrEnum):
 
     ENCODER = "encoder"
     G2P = "g2p"
+    LANGUAGE = "language"
     RESCORER = "rescorer"
 
 
@@ -28,10 +29,10 @@ def train(
         typer.Option(envvar="CTXASR_DATA", help="encoder: the folder that holds sgd_followup/."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="encoder, g2p: the folder for the weights.")
+        Path | None, typer.Option(help="encoder, g2p, language: the folder for what is made.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="By default 7; 0 for g2p: those of the shipped weights.")
+        int | None, typer.Option(help="By default 7; 0 for g2p and language: the shipped ones'.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="encoder: optimiser steps, by default 1700.")
@@ -42,15 +43,20 @@ def train(
     answers: Annotated[
         int | None, typer.Option(min=1, help="rescorer: answers to say, by default 500.")
     ] = None,
+    sentences: Annotated[
+        int | None, typer.Option(min=1, help="language: sentences to draw, by default 200000.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model: the context encoder, grapheme-to-phoneme, or the rescorer's weights.
+    """Train a model: the context encoder, grapheme-to-phoneme, the domain language model of the
+    embedded recogniser, or the rescorer's weights.
 
     The same seed on the same machine gives the same weights. They are written at the end, as a
     whole; a stopped training leaves what was there before. The rescorer's weights are printed.
 
     - `ctxasr train --data DIR --out weights/`
     - `ctxasr train --part g2p --out weights/`
+    - `ctxasr train --part language --out weights/`
     - `ctxasr train --part rescorer --answers 500`
     """
     from ctxasr.report.output import Out, print_json
@@ -66,6 +72,8 @@ def train(
             raise InputError("--out is missing; give the folder for the weights")
         elif part is Part.G2P:
             figures = _train_g2p(out, _given(seed, 0), epochs)
+        elif part is Part.LANGUAGE:
+            figures = _train_language(out, _given(seed, 0), sentences, progress)
         elif data is None:
             raise InputError("--data (or CTXASR_DATA) is missing; give the folder of the data")
         else:
@@ -103,6 +111,18 @@ def _train_g2p(out: Path, seed: int, epochs: int | None) -> dict[str, Any]:
     with whole_files(out) as folder:
         figures = g2p.train_g2p(seed, folder / g2p.WEIGHTS.name, say, config=config)
     return {"weights": str(out / g2p.WEIGHTS.name), "seed": seed, **figures}
+
+
+def _train_language(
+    out: Path, seed: int, sentences: int | None, progress: Callable[..., None]
+) -> dict[str, Any]:
+    from ctxasr.report.output import whole_files
+    from ctxasr.speech.language import training
+    from ctxasr.speech.pocketsphinx import ASSISTANT_MODEL
+
+    with whole_files(out) as folder:
+        figures = training.train_language(folder, seed, _given(sentences, training.DRAWN), progress)
+    return {"model": str(out / ASSISTANT_MODEL.name), **figures}
 
 
 def _given(value: int | None, default: int) -> int:

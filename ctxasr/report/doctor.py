@@ -115,10 +115,11 @@ def _g2p() -> str:
 
 
 def _recogniser() -> str:
-    from ctxasr.speech.pocketsphinx import PocketSphinxDecoder
+    from ctxasr.speech.pocketsphinx import LANGUAGES, PocketSphinxDecoder
 
-    PocketSphinxDecoder().load()
-    return "US-English model loads"
+    for language in LANGUAGES:
+        PocketSphinxDecoder(language=language).load()
+    return f"US-English; {' and '.join(LANGUAGES)} language models load"
 
 
 def _whisper() -> str:
@@ -205,7 +206,7 @@ _CHECKS: Final[tuple[tuple[str, str, bool, Callable[[], str]], ...]] = (
     ),
     ("encoder weights", f"{_REINSTALL}, or `ctxasr train --part encoder`", True, _encoder),
     ("g2p weights", f"{_REINSTALL}, or `ctxasr train --part g2p`", True, _g2p),
-    ("PocketSphinx model", "pip install --force-reinstall pocketsphinx", True, _recogniser),
+    ("PocketSphinx model", f"{_REINSTALL} pocketsphinx", True, _recogniser),
     (
         "Whisper",
         "pip install 'ctxasr[whisper]'; the first --recogniser whisper fetches the model, or "

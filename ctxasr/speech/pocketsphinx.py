@@ -1,4 +1,8 @@
-"""The embedded recogniser: PocketSphinx 5 with the US-English model of its wheel.
+"""The embedded recogniser: PocketSphinx 5 with the US-English acoustic model of its wheel.
+
+    language="assistant"   the domain language model and lexicon of this package, what people say to
+                           a voice assistant (`language`)
+    language="stock"       the language model and dictionary of its wheel, for dictation
 
 One worker owns the decoders, so no state is shared. An utterance is decoded as a whole:
 cepstral means come from the utterance itself (cmn="batch"), and the front end is made anew each
@@ -15,7 +19,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ctxasr.errors import InputError, MissingPart
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition, checked_n_best
@@ -25,6 +29,14 @@ from ctxasr.speech.lattice import clean_words, read_htk
 from ctxasr.speech.lexicon import PHONES
 from ctxasr.speech.silence import dither, trim_silence
 from ctxasr.speech.worker import Worker
+
+Language = Literal["assistant", "stock"]
+LANGUAGES: Final[tuple[Language, ...]] = ("assistant", "stock")
+LANGUAGE: Final[Language] = "stock"
+
+ASSISTANT_MODEL: Final = Path(__file__).parent / "weights" / "assistant.lm.bin"
+ASSISTANT_DICTIONARY: Final = ASSISTANT_MODEL.with_name("assistant.dict")
+"""`ctxasr train --part language` makes both; weights/MODEL_CARD.md says of what."""
 
 N_BEST_TRIED_MAX: Final = 400
 """Entries read from the n-best search; about two thirds repeat an earlier text."""
@@ -62,10 +74,11 @@ class PocketSphinxRecognizer:
         n_best: int = N_BEST_MAX,
         trim: bool = True,
         phones: bool = True,
+        language: Language = LANGUAGE,
         process: bool = False,
     ):
         checked_n_best(n_best)
-        options = {"n_best": n_best, "trim": trim, "phones": phones}
+        options = {"n_best": n_best, "trim": trim, "phones": phones, "language": language}
         self._worker = Worker(PocketSphinxDecoder, options, process=process, name="pocketsphinx")
 
     async def load(self) -> None:
@@ -86,8 +99,16 @@ class PocketSphinxRecognizer:
 class PocketSphinxDecoder:
     """The recogniser without asyncio, for one thread."""
 
-    def __init__(self, *, n_best: int = N_BEST_MAX, trim: bool = True, phones: bool = True):
+    def __init__(
+        self,
+        *,
+        n_best: int = N_BEST_MAX,
+        trim: bool = True,
+        phones: bool = True,
+        language: Language = LANGUAGE,
+    ):
         self._n_best, self._trim, self._with_phones = checked_n_best(n_best), trim, phones
+        self._language = language
         self._words: Any = None
         self._phones: Any = None
 
@@ -117,9 +138,9 @@ class PocketSphinxDecoder:
         return Recognition(hypotheses, lattice, phones, duration_s)
 
     def load(self) -> None:
-        """Load the models if they are not: 0.3 s for the words, 20 ms for the phones."""
+        """Load the models if they are not: 60 ms for the words (stock: 0.3 s), 20 ms for phones."""
         if self._words is None:
-            self._words = make_decoder(**WORD_OPTIONS)
+            self._words = make_word_decoder(self._language)
         if self._phones is None and self._with_phones:
             self._phones = make_phone_decoder(**PHONE_OPTIONS)
 
@@ -160,6 +181,23 @@ def make_decoder(**options: Any) -> Any:
         raise MissingPart(
             "pocketsphinx cannot load its US-English model: pip install --force-reinstall it"
         ) from None
+
+
+def make_word_decoder(language: Language) -> Any:
+    """A decoder for words: `language` chooses language model and dictionary.
+
+    Raises:
+        MissingPart: pocketsphinx or a model is not there.
+    """
+    if language == "stock":
+        return make_decoder(**WORD_OPTIONS)
+    for path in (ASSISTANT_MODEL, ASSISTANT_DICTIONARY):
+        if not path.is_file():  # PocketSphinx would say so on stderr, and end
+            raise MissingPart(
+                f"{path.name}: `ctxasr train --part language` makes it; the wheel has it"
+            )
+    own = {"lm": str(ASSISTANT_MODEL), "dict": str(ASSISTANT_DICTIONARY)}
+    return make_decoder(**WORD_OPTIONS, **own)
 
 
 def make_phone_decoder(**options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Recognisers by name: `pocketsphinx`, `whisper[:MODEL or FOLDER]`, and those that are plugged in.
+"""Recognisers by name: `pocketsphinx[:LANGUAGE]`, `whisper[:MODEL or FOLDER]`, and plugged-in ones.
 
     make_recogniser("whisper:small.en", process=True)
 
@@ -57,7 +57,7 @@ def checked_spec(spec: str) -> tuple[str, str]:
     name, _, argument = spec.strip().partition(":")
     others = _entry_points()
     if name not in BUILT_IN and name not in others:
-        known = ", ".join(["pocketsphinx", "whisper[:MODEL or FOLDER]", *others])
+        known = ", ".join(["pocketsphinx[:LANGUAGE]", "whisper[:MODEL or FOLDER]", *others])
         raise InputError(f"recogniser {name!r} is not known; {known} would be right")
     return name, argument
 
@@ -77,11 +77,12 @@ def whisper_model() -> str:
 
 
 def _pocketsphinx(argument: str, process: bool) -> Engine:
-    from ctxasr.speech.pocketsphinx import PocketSphinxRecognizer
+    from ctxasr.speech.pocketsphinx import LANGUAGE, LANGUAGES, PocketSphinxRecognizer
 
-    if argument:
-        raise InputError("recogniser pocketsphinx takes no argument: its model is in its wheel")
-    return PocketSphinxRecognizer(process=process)
+    language = argument or LANGUAGE
+    if language not in LANGUAGES:
+        raise InputError(f"pocketsphinx:{argument} is not known; {' or '.join(LANGUAGES)} is")
+    return PocketSphinxRecognizer(language=language, process=process)
 
 
 def _whisper(argument: str, process: bool) -> Engine:
