@@ -39,6 +39,9 @@ def corpus_make(
     half: Annotated[
         Half, typer.Option(help="Names and voices that tuning heard, or those that it did not.")
     ] = Half.HELD_OUT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No noise, and every voice as its synthesiser has it.")
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(envvar="CTXASR_DATA", help="names, everyday: the folder of evi_names/."),
@@ -62,6 +65,7 @@ def corpus_make(
         N_DEFAULT[kind.value] if n is None else n,
         seed_for(kind.value, half.value) if seed is None else seed,
         half.value,
+        quiet,
     )
     with (
         stoppable(lambda: f"what is in {directory} stays; the same command goes on from there"),

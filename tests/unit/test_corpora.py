@@ -82,6 +82,20 @@ def test_a_half_does_not_depend_on_case_or_machine() -> None:
     ]  # fmt: skip
 
 
+def test_a_quiet_corpus_has_neither_noise_nor_bent_voices() -> None:
+    for drawn in (
+        draw_names(20, 1, "tuning", PEOPLE, quiet=True),
+        draw_followups(20, 1, "tuning", quiet=True),
+        draw_everyday(20, 1, "tuning", PEOPLE, quiet=True),
+    ):
+        assert {one.speech.noise for one in drawn} == {""}
+        assert {one.speech.speaker for one in drawn} <= set(VOICES["tuning"])
+    assert any(one.speech.noise for one in draw_followups(20, 1, "tuning"))
+    assert Plan("names", 1, 2, "tuning", quiet=True).command == (
+        "ctxasr corpus make names OUT --n 1 --seed 2 --half tuning --quiet --data DIR"
+    )
+
+
 def test_followups_are_answered_in_every_way() -> None:
     drawn = draw_followups(400, 5, "held-out")
     assert set(SORTS) == {one.sort for one in drawn}

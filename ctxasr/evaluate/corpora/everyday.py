@@ -67,15 +67,17 @@ def answers(half: Half) -> list[str]:
     return [*COMMON, *of_half(half, RARER)]
 
 
-def draw_everyday(n: int, seed: int, half: Half, people: list[str]) -> list[Drawn]:
+def draw_everyday(
+    n: int, seed: int, half: Half, people: list[str], quiet: bool = False
+) -> list[Drawn]:
     """`n` answers, every one of them once before any comes again; the same for the same arguments.
 
     A voice says the same answer again only when all have said it.
     """
     rng = Random(seed)  # noqa: S311
     neighbours = Neighbours(single_names(half, people), Sounds())
-    robots = [voice for voice in VOICES[half] if voice not in speakers(half, robotic=False)]
-    voices = [*speakers(half, robotic=False), *robots]
+    human = speakers(half, robotic=False, bent=not quiet)
+    voices = [*human, *(voice for voice in VOICES[half] if voice not in human)]
     texts = answers(half)
     near = {text: neighbours.near_piece(text, NEAREST) for text in texts}
     drawn: list[Drawn] = []
@@ -92,6 +94,6 @@ def draw_everyday(n: int, seed: int, half: Half, people: list[str]) -> list[Draw
             tuple(Entity("contact", name) for name in names),
         )
         speaker = voices[(offsets[text] + again) % len(voices)]
-        speech = draw_speech(rng, speaker, noisy=NOISY)
+        speech = draw_speech(rng, speaker, noisy=0.0 if quiet else NOISY)
         drawn.append(Drawn(text, asked, "everyday", speech))
     return drawn

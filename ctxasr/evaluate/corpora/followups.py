@@ -49,16 +49,16 @@ SORTS: Final[dict[str, int]] = {
 """How many of a hundred answers are of which sort."""
 
 
-def draw_followups(n: int, seed: int, half: Half) -> list[Drawn]:
+def draw_followups(n: int, seed: int, half: Half, quiet: bool = False) -> list[Drawn]:
     """`n` dialogues; the same for the same arguments."""
     rng = Random(seed)  # noqa: S311
-    named, voices = pools(half), speakers(half, robotic=False)
+    named, voices = pools(half), speakers(half, robotic=False, bent=not quiet)
     outside = of_half(half, [*OUTSIDE, *ELSEWHERE])
     drawn: list[Drawn] = []
     for _ in range(n):
         asked, others = _question(rng, named)
         sort = rng.choices(list(SORTS), list(SORTS.values()))[0]
-        speech = draw_speech(rng, rng.choice(voices), noisy=NOISY)
+        speech = draw_speech(rng, rng.choice(voices), noisy=0.0 if quiet else NOISY)
         drawn.append(_answered(rng, asked, sort, speech, others, outside))
     return drawn
 

@@ -41,12 +41,16 @@ _SOURCES: Final[dict[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a made corpus follows from, beside the synthesisers."""
+    """All that a made corpus follows from, beside the synthesisers.
+
+    `quiet`: no noise, and no voice is bent, as a recogniser that is easily thrown needs it.
+    """
 
     kind: Kind
     n: int
     seed: int
     half: Half
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= N_MAX:
@@ -55,8 +59,10 @@ class Plan:
     @property
     def command(self) -> str:
         """What makes it again."""
+        needs = "" if self.kind == "followups" else " --data DIR"
         return (
-            f"ctxasr corpus make {self.kind} OUT --n {self.n} --seed {self.seed} --half {self.half}"
+            f"ctxasr corpus make {self.kind} OUT --n {self.n} --seed {self.seed} "
+            f"--half {self.half}{' --quiet' * self.quiet}{needs}"
         )
 
 
@@ -67,9 +73,9 @@ def draw(plan: Plan, data: Path | None) -> list[Drawn]:
         DataError: the names of people are needed, and not there.
     """
     if plan.kind == "followups":
-        return draw_followups(plan.n, plan.seed, plan.half)
+        return draw_followups(plan.n, plan.seed, plan.half, plan.quiet)
     make = draw_names if plan.kind == "names" else draw_everyday
-    return make(plan.n, plan.seed, plan.half, read_people(data))
+    return make(plan.n, plan.seed, plan.half, read_people(data), plan.quiet)
 
 
 def make(

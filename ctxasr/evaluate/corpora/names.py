@@ -21,10 +21,12 @@ QUESTIONS: Final = (
 NOISY: Final = 0.5
 
 
-def draw_names(n: int, seed: int, half: Half, people: list[str]) -> list[Drawn]:
+def draw_names(
+    n: int, seed: int, half: Half, people: list[str], quiet: bool = False
+) -> list[Drawn]:
     """`n` names, each once as long as there are enough; the same for the same arguments."""
     rng = Random(seed)  # noqa: S311
-    pool, voices = sorted(people_of(half, people)), speakers(half)
+    pool, voices = sorted(people_of(half, people)), speakers(half, bent=not quiet)
     order: list[str] = []
     while len(order) < n:
         order += rng.sample(pool, len(pool))
@@ -33,7 +35,7 @@ def draw_names(n: int, seed: int, half: Half, people: list[str]) -> list[Drawn]:
             reference=name,
             asked=rng.choice(QUESTIONS),
             sort="in",
-            speech=draw_speech(rng, rng.choice(voices), noisy=NOISY),
+            speech=draw_speech(rng, rng.choice(voices), noisy=0.0 if quiet else NOISY),
         )
         for name in order[:n]
     ]

@@ -44,10 +44,10 @@ class Speech:
     snr_db: float = 20.0
 
 
-def speakers(half: Half, *, robotic: bool = True) -> tuple[str, ...]:
+def speakers(half: Half, *, robotic: bool = True, bent: bool = True) -> tuple[str, ...]:
     """Every voice of a half with its bends; without `robotic` those that people sound like."""
     voices = [v for v in VOICES[half] if robotic or not v.startswith(_ROBOTIC)]
-    return tuple(voice + bend for voice in voices for bend in BENDS)
+    return tuple(voice + bend for voice in voices for bend in (BENDS if bent else BENDS[:1]))
 
 
 def draw_speech(rng: Random, speaker: str, *, noisy: float) -> Speech:
