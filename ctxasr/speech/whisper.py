@@ -51,11 +51,10 @@ CUT_S: Final = 5.0
 HEARD_S_MIN: Final = 0.1
 """Shorter sound holds no phone."""
 
-NO_SPEECH_MIN: Final = 0.6
-UNSURE: Final = -0.5
-"""What Whisper takes for no speech, with that probability, and has no words for that are likelier
-than this (in log probability a token), gives no hypothesis: noise has 0.7 to 0.95 and -0.7 to -2,
-the least clear of 40 spoken clips had 0.59."""
+NO_SPEECH: Final = ((0.7, -0.5), (0.5, -1.5))
+"""From such a probability of no speech on, words whose log probability a token is below the second
+number are made up. Noise of many kinds has 0.55 to 0.95 and -0.7 to -2.5; of 300 human names and
+digits one has more than 0.7 or -1.5, and is misheard."""
 
 TOKENS_PER_S: Final = 10
 """Of speech, and as many besides; nobody speaks as fast, and what is longer repeats itself."""
@@ -66,8 +65,8 @@ SOUNDS_MAX: Final = 16
 TEXTS_MAX: Final = 100
 """Texts of one call of `log_likelihoods`."""
 
-TEXTS_PER_PASS: Final = 8
-"""Texts that are scored at once, some 30 ms; a cancelled call ends after those."""
+PASS_CHARS: Final = 250
+"""Characters of the texts that are scored at once, 0.1 s; a cancelled call ends after those."""
 
 _numbers = itertools.count(1)
 """Of sounds. Across all recognisers, so that none takes another's for its own."""
@@ -109,8 +108,7 @@ class WhisperRecognizer:
         if len(texts) > TEXTS_MAX:
             raise LimitExceeded("TEXTS_MAX", TEXTS_MAX, len(texts), "recogniser")
         scores: list[float] = []
-        for first in range(0, len(texts), TEXTS_PER_PASS):
-            some = list(texts[first : first + TEXTS_PER_PASS])
+        for some in _passes(texts):
             try:
                 scores += await self._worker.call("log_likelihoods", recognition.sound, some)
             except MissingPart:  # the process has died, and what it kept with it
@@ -213,12 +211,13 @@ class WhisperDecoder:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        sure = found.scores[0] > UNSURE * (1 + len(found.sequences_ids[0]))
         texts = [
             (self._tokens.decode(tokens).strip(), score)
             for tokens, score in zip(found.sequences_ids, found.scores, strict=True)
-            if sure or found.no_speech_prob <= NO_SPEECH_MIN
         ]
+        sure = found.scores[0] / (1 + len(found.sequences_ids[0]))
+        if any(found.no_speech_prob > silent and sure < words for silent, words in NO_SPEECH):
+            texts = []
         return np.array(encoded)[0], [(text, score) for text, score in texts if words_in(text)]
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
@@ -256,6 +255,18 @@ def model_folder(model: str, *, fetch: bool = True) -> Path:
             f"Whisper's model {model} is not here{' and cannot be fetched' if fetch else ''}; "
             "give the folder of one"
         ) from None
+
+
+def _passes(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts one after the other, PASS_CHARS at once, or one that is longer."""
+    some: list[str] = []
+    for text in texts:
+        if some and sum(map(len, some)) + len(text) > PASS_CHARS:
+            yield some
+            some = []
+        some.append(text)
+    if some:
+        yield some
 
 
 def _windows(samples: Samples) -> Iterator[Samples]:

@@ -39,6 +39,12 @@ PUNCTUATION: Final = ".?!,;: "
 TOKENS_MAX: Final = 220
 """Tokens of a text, some 80 s of speech; the decoder knows 448 positions."""
 
+TITLE_WORDS_MAX: Final = 3
+"""Words of a text that may be a name, each of which is written large."""
+
+ROWS: Final = 32
+"""Nodes whose distributions over the vocabulary are computed at once: 7 MB."""
+
 NEVER: Final = -math.inf
 
 Encoded = NDArray[np.float32]
@@ -48,10 +54,12 @@ Encode = Callable[[str], list[int]]
 
 
 def forms(text: str) -> list[str]:
-    """How a recogniser may write `text`: as given, as a sentence, as a name; each once."""
+    """How a recogniser may write `text`: as given, and as a name or as a sentence; each once."""
     bare = text.strip().rstrip(PUNCTUATION)
-    title = " ".join(word[:1].upper() + word[1:] for word in bare.split())
-    return list(dict.fromkeys((bare, bare[:1].upper() + bare[1:], title)))
+    words = bare.split()
+    large = len(words) if len(words) <= TITLE_WORDS_MAX else 1
+    other = [word[:1].upper() + word[1:] for word in words[:large]] + words[large:]
+    return list(dict.fromkeys((bare, " ".join(other))))
 
 
 class TextScorer:
@@ -204,16 +212,19 @@ class _Decoder:
         sight = tree.sight()
         for layer in self._layers:
             x = layer(x, sight, encoded)  # (nodes, width)
-        root = tree.root
-        logits = self._projection(self._norm(x)[root:])  # (nodes from the root on, vocabulary)
-        log_p = torch.log_softmax(logits, dim=-1)
-        upto = np.zeros(len(tokens))
-        upto[root + 1 :] = log_p[parents[root + 1 :] - root, tokens[root + 1 :]].numpy()
-        for node in range(root + 1, len(upto)):  # a parent stands before its children
-            upto[node] += upto[tree.parents[node]]
-        after = np.full((len(upto), len(ends)), NEVER)
-        after[root:] = log_p[:, list(ends)].numpy()
-        return upto, after
+        x, nodes, root = self._norm(x), len(tokens), tree.root
+        upto, after = torch.zeros(nodes), torch.full((nodes, len(ends)), NEVER)
+        for first in range(root, nodes, ROWS):
+            rows = x[first : first + ROWS]
+            log_p = torch.log_softmax(self._projection(rows), dim=-1)  # (rows, vocabulary)
+            after[first : first + ROWS] = log_p[:, list(ends)]
+            own = (parents >= first) & (parents < first + len(rows))
+            own[: root + 1] = False  # the start is given
+            upto[own] = log_p[parents[own] - first, tokens[own]]
+        sums = upto.double().numpy()
+        for node in range(root + 1, nodes):  # a parent stands before its children
+            sums[node] += sums[tree.parents[node]]
+        return sums, after.double().numpy()
 
 
 _GELU_TANH: Final = 1

@@ -122,6 +122,22 @@ def test_a_dialogue_in_plain_json(server: Server) -> None:
         assert {"text": "Meg Bauer", "signal": "entities"}.items() <= named[0].items()
 
 
+def test_the_door_hears_with_whisper(whisper_model: Path) -> None:
+    with (
+        serving("--recogniser", f"whisper:{whisper_model}") as served,
+        served.client() as client,
+    ):
+        body = (AUDIO / "call_meg-2.flac").read_bytes()
+        query = {"interaction": "whisper-1", "nbest": "5"}
+        sound = {"Content-Type": "audio/flac"}
+        answer = client.post("/v1/recognise", params=query, content=body, headers=sound)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert found["plain_text"] == found["text"] == "power"
+        assert "Bauer." in [heard["text"] for heard in found["hypotheses"]]
+        assert served.end() == 0
+
+
 def test_the_context_waits_for_hypotheses_of_another_recogniser(server: Server) -> None:
     with server.client() as client:
         client.post("/v1/records", json={"message": recognize("other-1")})

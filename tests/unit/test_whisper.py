@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import multiprocessing
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.ports import RATE_HZ, AcousticScorer, Recognizer, Samples
 from ctxasr.speech import whisper
 from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
-from ctxasr.speech.whisper import SOUNDS_MAX, TEXTS_MAX, WhisperDecoder, WhisperRecognizer
+from ctxasr.speech.whisper import (
+    PASS_CHARS,
+    SOUNDS_MAX,
+    TEXTS_MAX,
+    WhisperDecoder,
+    WhisperRecognizer,
+)
+from ctxasr.speech.whisper_scorer import forms
 
 AUDIO = Path(__file__).parents[2] / "scenarios" / "audio"
 
@@ -85,6 +93,9 @@ NO_SPEECH = {
     "shorter than a phone": np.ones(99, np.int16),
     "a quiet room": _noise(10),
     "a fan": _noise(1_000),
+    "a thump": (
+        _noise(10) + 4_000 * np.exp(-np.arange(2 * RATE_HZ) / 400) * np.sin(np.arange(2 * RATE_HZ))
+    ).astype(np.int16),
     "mains hum": (3_000 * np.sin(np.arange(2 * RATE_HZ) * 2 * np.pi * 50 / RATE_HZ)).astype("i2"),
 }
 
@@ -193,6 +204,40 @@ def test_only_the_last_sounds_are_kept(decoder: WhisperDecoder) -> None:
     assert len(decoder._kept) == SOUNDS_MAX
 
 
+def test_memory_stays_flat(decoder: WhisperDecoder) -> None:
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    recognition = heard(decoder, BAUER)
+    for _ in range(20):
+        decoder.log_likelihoods(recognition.sound, ["Bauer", "power"])
+    before = pages()
+    for _ in range(80):
+        decoder.log_likelihoods(recognition.sound, ["Bauer", "power"])
+    assert (pages() - before) * resource.getpagesize() < 8_000_000  # 0.1 MB a call
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Bauer.", ["Bauer"]),
+        ("meg bauer", ["meg bauer", "Meg Bauer"]),
+        ("turn the Bauer off?", ["turn the Bauer off", "Turn the Bauer off"]),
+        ("McBauer", ["McBauer"]),
+        (" ", [""]),
+    ],
+)
+def test_how_a_text_may_be_written(text: str, written: list[str]) -> None:
+    assert forms(text) == written
+
+
+def test_texts_are_scored_in_passes_of_bounded_length() -> None:
+    texts = ["x" * PASS_CHARS, "a", "b" * (PASS_CHARS - 1), "c", "y" * 9_999]
+    assert [len(some) for some in whisper._passes(texts)] == [1, 2, 1, 1]
+    assert [text for some in whisper._passes(texts) for text in some] == texts
+    assert list(whisper._passes([])) == []
+
+
 # ---------------------------------------------------------------- in a thread, in a process
 
 
@@ -209,11 +254,11 @@ async def test_thread_and_process_hear_the_same(
             recognizer.recognize(BAUER), recognizer.recognize(sound("local_search_coffee-1"))
         )
         assert first == heard(decoder, BAUER)
-        texts = ["Bauer", "find a coffee shop near me"] * 5  # more than one pass
+        texts = ["Bauer", "find a coffee shop near me"] * 10  # more than one pass
         for recognition, likely in ((first, 0), (second, 1)):
             found = await scorer.log_likelihoods(recognition, texts)
             assert found[likely] > found[1 - likely] + 5.0
-            assert found[2:] == pytest.approx(found[:2] * 4, abs=0.3)
+            assert found[2:] == pytest.approx(found[:2] * 9, abs=0.3)
         other = WhisperRecognizer(str(whisper_model))
         with pytest.raises(ContextUnavailable):
             await other.log_likelihoods(first, texts)
@@ -245,7 +290,7 @@ async def test_a_cancelled_call_ends_with_its_pass(whisper_model: Path) -> None:
             return await call(method, *args)
 
         recognizer._worker.call = counted  # type: ignore[method-assign]
-        texts = [f"number {number}" for number in range(TEXTS_MAX)]
+        texts = [f"this is text number {number}" for number in range(TEXTS_MAX)]
         task = asyncio.create_task(recognizer.log_likelihoods(recognition, texts))
         await began.wait()
         task.cancel()
