@@ -81,7 +81,7 @@ def draw_frontier(path: Path, panels: Sequence[Axes]) -> None:
             axes.set_xlabel(panel.harm)
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:+.0%}")
             axes.yaxis.set_major_formatter(lambda y, _: f"{y:+.0%}")
-        every[0].set_ylabel("word errors with the answer on offer, against plain")
+        every[0].set_ylabel("word errors with the answer on offer")
         handles, names = every[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=3)
         part = path.with_name(f".part-{path.name}")
