@@ -22,11 +22,12 @@ EIGHT = {
         "Mack Bower", "Matt Bauer",
     ],
     "sentences": [
-        "find a coffee shop near me", "find a cough shop near me", "find the coffee shop near me",
-        "find a coffee shop near by", "fine a coffee shop near me", "find a coffee shop in here",
-        "mind a coffee shop near me", "find coffee shops near me",
+        "Find a coffee shop near me", "Find a cough shop near me", "Find the coffee shop near me",
+        "Find a coffee shop near by", "Fine a coffee shop near me", "Find a coffee shop in here",
+        "Mind a coffee shop near me", "Find coffee shops near me",
     ],
 }  # fmt: skip
+"""As candidates made of what Whisper wrote; in small letters each has two forms, twice the time."""
 
 
 @pytest.mark.parametrize("kind", EIGHT)
