@@ -8,6 +8,8 @@ One worker owns the decoders, so no state is shared. An utterance is decoded as 
 cepstral means come from the utterance itself (cmn="batch"), and the front end is made anew each
 time, so nothing carries over from one utterance to the next.
 
+What was heard is kept for a while, so that given texts can be scored under it.
+
 A second, vocabulary-free pass finds the most likely string of phones; it keeps the sound of names
 that the dictionary lacks.
 """
@@ -15,18 +17,19 @@ that the dictionary lacks.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ctxasr.errors import InputError, MissingPart
-from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Lattice, Recognition, checked_n_best
-from ctxasr.ports import Samples
+from ctxasr.errors import ContextUnavailable, MissingPart
+from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, checked_n_best
+from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
-from ctxasr.speech.lattice import clean_words, read_htk
+from ctxasr.speech.kept_sounds import KeptSounds, check_texts, next_number
+from ctxasr.speech.lattice import clean_words
 from ctxasr.speech.lexicon import PHONES
+from ctxasr.speech.pocketsphinx_engine import decode, make_decoder, read_lattice
+from ctxasr.speech.pocketsphinx_scorer import FlatGrammar
 from ctxasr.speech.silence import dither, trim_silence
 from ctxasr.speech.worker import Worker
 
@@ -69,18 +72,26 @@ PHONE_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "lw": 2.0, "beam": 1e-20
 voices. Weights 1, 1.5, 2.5, 3.5, 5 gave 44, 42, 41, 43, 51%; triphones at weight 3.5 gave 37% but
 took 0.9 of real time; `pl_window` belongs to the word search and changes nothing here."""
 
+SCORED_S_MAX: Final = 10.0
+"""Of speech that is kept for `log_likelihoods`: eight texts cost some 30 ms a second."""
+
+SAMPLE_BYTES: Final = 2
+
 DECODE_S_MIN: Final = 0.1
 """Shorter sound holds no phone and gives no frames to normalise over."""
 
 
 class PocketSphinxRecognizer:
-    """`ports.Recognizer`. Make one, use it for every utterance, and `close` it.
+    """`ports.Recognizer` and `ports.AcousticScorer`. Make one, and `close` it in the end.
 
     `trim` cuts silence before and after the speech; `phones` runs the phone loop as well.
 
     `process` decodes in a child process instead of a thread: PocketSphinx holds Python's
     interpreter lock while it decodes, some 0.2 s per second of speech in which the event loop of a
     threaded recogniser stands still. AWS Lambda has no semaphores, hence no such process.
+
+    `Recognition.sound` is a number that this recogniser alone understands, until SOUNDS_MAX others
+    have come after it (`kept_sounds`).
     """
 
     def __init__(
@@ -103,8 +114,24 @@ class PocketSphinxRecognizer:
     async def recognize(self, samples: Samples) -> Recognition:
         """Decode 16 kHz mono samples (n,); see PocketSphinxDecoder.recognize."""
         checked_duration_s(samples)  # here, so that nothing too long is sent to the process
-        recognition: Recognition = await self._worker.call("recognize", samples)
+        recognition: Recognition = await self._worker.call("recognize", samples, next_number())
         return recognition
+
+    async def log_likelihoods(self, recognition: Recognition, texts: Sequence[str]) -> list[float]:
+        """See `ports.AcousticScorer`; -inf for a text without a sound.
+
+        Raises:
+            ContextUnavailable: nothing of this sound is kept, as of one beyond SCORED_S_MAX.
+            LimitExceeded: more than TEXTS_MAX texts.
+        """
+        check_texts(texts)
+        try:
+            scores: list[float] = await self._worker.call(
+                "log_likelihoods", recognition.sound, list(texts)
+            )
+        except MissingPart:  # the process has died, and what it kept with it
+            raise ContextUnavailable("the recogniser's process has died") from None
+        return scores
 
     def close(self) -> None:
         """Let go of the thread or process; waits for an utterance that is being decoded."""
@@ -126,9 +153,11 @@ class PocketSphinxDecoder:
         self._language = language
         self._words: Any = None
         self._phones: Any = None
+        self._texts = FlatGrammar()
+        self._kept: KeptSounds[bytes] = KeptSounds()
 
-    def recognize(self, samples: Samples) -> Recognition:
-        """Decode 16 kHz mono samples (n,).
+    def recognize(self, samples: Samples, number: int = 0) -> Recognition:
+        """Decode 16 kHz mono samples (n,), and keep what `log_likelihoods` needs as `number`.
 
         No hypothesis means that nothing was heard. Scores are natural logarithms with the language
         model at its weight of 9.5, up to a constant; they are far sharper than probabilities
@@ -143,21 +172,36 @@ class PocketSphinxDecoder:
             return Recognition((), duration_s=duration_s)
         self.load()
         sound = dither(trim_silence(samples) if self._trim else samples).tobytes()
-        _decode(self._words, sound)
+        decode(self._words, sound)
         hypotheses = self._hypotheses()
-        lattice = _lattice(self._words)
+        lattice = read_lattice(self._words)
         phones: tuple[str, ...] = ()
         if self._phones is not None:
-            _decode(self._phones, sound)
+            decode(self._phones, sound)
             phones = _phone_string(self._phones)
-        return Recognition(hypotheses, lattice, phones, duration_s)
+        if len(sound) > SCORED_S_MAX * RATE_HZ * SAMPLE_BYTES:
+            return Recognition(hypotheses, lattice, phones, duration_s)
+        self._kept.keep(number, sound)
+        return Recognition(hypotheses, lattice, phones, duration_s, number)
+
+    def log_likelihoods(self, number: object, texts: Sequence[str]) -> list[float]:
+        """A score of each text under the sound that was kept as `number`; see FlatGrammar.
+
+        Raises:
+            ContextUnavailable: it is not kept.
+        """
+        return self._texts.log_likelihoods(self._kept.get(number), texts)
 
     def load(self) -> None:
-        """Load the models if they are not: 60 ms for the words (stock: 0.3 s), 20 ms for phones."""
+        """Load the models if they are not.
+
+        60 ms for the words (stock: 0.3 s), 20 ms for the phones, 0.1 s for what scores texts.
+        """
         if self._words is None:
             self._words = make_word_decoder(self._language)
         if self._phones is None and self._with_phones:
             self._phones = make_phone_decoder(**PHONE_OPTIONS)
+        self._texts.load()
 
     def _hypotheses(self) -> tuple[Hypothesis, ...]:
         """hyp() first, then the n-best list without repetitions, by falling score."""
@@ -179,24 +223,6 @@ class PocketSphinxDecoder:
         first = (Hypothesis(plain, scores.get(plain, top)),) if plain else ()
         found = (*first, *(Hypothesis(text, scores[text]) for text in rest))
         return found[: self._n_best]
-
-
-def make_decoder(**options: Any) -> Any:
-    """A PocketSphinx decoder with the stock acoustic model.
-
-    Raises:
-        MissingPart: pocketsphinx is not installed, or without its model.
-    """
-    try:
-        import pocketsphinx
-    except ImportError:
-        raise MissingPart("pocketsphinx is not installed: pip install pocketsphinx") from None
-    try:
-        return pocketsphinx.Decoder(loglevel="FATAL", **options)
-    except RuntimeError:
-        raise MissingPart(
-            "pocketsphinx cannot load its US-English model: pip install --force-reinstall it"
-        ) from None
 
 
 def make_word_decoder(language: Language) -> Any:
@@ -225,17 +251,6 @@ def make_phone_decoder(**options: Any) -> Any:
     return make_decoder(allphone=str(model), lm=None, dict=None, **options)
 
 
-def _decode(decoder: Any, sound: bytes) -> None:
-    # The front end tracks the noise level, and start_utt() keeps what it learnt from the utterance
-    # before: the same sound then gives other words. 0.1 ms; start_stream() does so too, deprecated.
-    decoder.reinit_feat()
-    decoder.start_utt()
-    try:
-        decoder.process_raw(sound, full_utt=True)
-    finally:
-        decoder.end_utt()
-
-
 def _natural_log(score: float) -> float:
     return SCORE_UNIT * math.log(score) if score > 0.0 else -math.inf
 
@@ -243,25 +258,3 @@ def _natural_log(score: float) -> float:
 def _phone_string(decoder: Any) -> tuple[str, ...]:
     segments: Iterable[Any] = decoder.seg() or ()
     return tuple(segment.word for segment in segments if segment.word in PHONES)
-
-
-def _lattice(decoder: Any) -> Lattice | None:
-    """The word lattice, through memory where the system can: what was said never gets a file."""
-    lattice = decoder.get_lattice()
-    if lattice is None:
-        return None
-    try:
-        if hasattr(os, "memfd_create"):
-            handle = os.memfd_create("lattice")
-            try:
-                lattice.write_htk(f"/proc/self/fd/{handle}")
-                size = os.stat(handle).st_size
-                return read_htk(os.pread(handle, size, 0).decode())
-            finally:
-                os.close(handle)
-        with tempfile.TemporaryDirectory() as folder:  # mode 0700
-            path = Path(folder) / "lattice"
-            lattice.write_htk(str(path))
-            return read_htk(path.read_text())
-    except (InputError, RuntimeError, OSError):
-        return None  # the n-best list stands without it

@@ -12,8 +12,6 @@ After an utterance its encoder output is kept for `log_likelihoods`, the second 
 
 from __future__ import annotations
 
-import itertools
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxasr.errors import ContextUnavailable, InputError, LimitExceeded, MissingPart
+from ctxasr.errors import ContextUnavailable, InputError, MissingPart
 from ctxasr.hypotheses import Recognition, checked_n_best, n_best
 from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
+from ctxasr.speech.kept_sounds import KeptSounds, check_texts, next_number
 from ctxasr.speech.silence import FRAME_S, FULL_SCALE, frame_levels_db, trim_silence, why_no_speech
 from ctxasr.speech.worker import Worker
 from ctxasr.words import words_in
@@ -60,17 +59,8 @@ digits one has more than 0.7 or -1.5, and is misheard."""
 TOKENS_PER_S: Final = 10
 """Of speech, and as many besides; nobody speaks as fast, and what is longer repeats itself."""
 
-SOUNDS_MAX: Final = 16
-"""Utterances whose encoder output is kept, 1 to 3 MB each; the oldest is forgotten first."""
-
-TEXTS_MAX: Final = 100
-"""Texts of one call of `log_likelihoods`."""
-
 PASS_CHARS: Final = 250
 """Characters of the texts that are scored at once, 0.1 s; a cancelled call ends after those."""
-
-_numbers = itertools.count(1)
-"""Of sounds. Across all recognisers, so that none takes another's for its own."""
 
 
 class WhisperRecognizer:
@@ -96,7 +86,7 @@ class WhisperRecognizer:
     async def recognize(self, samples: Samples) -> Recognition:
         """Decode 16 kHz mono samples (n,); see WhisperDecoder.recognize."""
         checked_duration_s(samples)  # here, so that nothing too long is sent to the process
-        heard: Recognition = await self._worker.call("recognize", samples, next(_numbers))
+        heard: Recognition = await self._worker.call("recognize", samples, next_number())
         return heard
 
     async def log_likelihoods(self, recognition: Recognition, texts: Sequence[str]) -> list[float]:
@@ -106,8 +96,7 @@ class WhisperRecognizer:
             ContextUnavailable: nothing of this sound is kept (any more).
             LimitExceeded: more than TEXTS_MAX texts.
         """
-        if len(texts) > TEXTS_MAX:
-            raise LimitExceeded("TEXTS_MAX", TEXTS_MAX, len(texts), "recogniser")
+        check_texts(texts)
         scores: list[float] = []
         for some in _passes(texts):
             try:
@@ -130,7 +119,7 @@ class WhisperDecoder:
         self._model: Any = None
         self._tokens: Any = None
         self._scorer: TextScorer | None = None
-        self._kept: OrderedDict[int, Encoded] = OrderedDict()
+        self._kept: KeptSounds[Encoded] = KeptSounds()
 
     def load(self) -> None:
         """Load the model if it is not; see WhisperRecognizer.load."""
@@ -175,7 +164,7 @@ class WhisperDecoder:
             joined = " ".join(text for text, _ in best), sum(score for _, score in best)
             return Recognition(n_best([joined] if best else []), duration_s=duration_s)
         [(encoded, texts)] = heard
-        self._keep(number, encoded)
+        self._kept.keep(number, encoded)
         return Recognition(n_best(texts), duration_s=duration_s, sound=number)
 
     def log_likelihoods(self, number: object, texts: Sequence[str]) -> list[float]:
@@ -184,16 +173,9 @@ class WhisperDecoder:
         Raises:
             ContextUnavailable: it is not kept.
         """
-        encoded = self._kept.get(number) if isinstance(number, int) else None
-        if encoded is None:
-            raise ContextUnavailable(f"nothing is kept of this sound; SOUNDS_MAX is {SOUNDS_MAX}")
+        encoded = self._kept.get(number)
         assert self._scorer is not None, "what was recognised had to be loaded"
         return self._scorer.log_likelihoods(encoded, texts)
-
-    def _keep(self, number: int, encoded: Encoded) -> None:
-        self._kept[number] = encoded
-        while len(self._kept) > SOUNDS_MAX:
-            self._kept.popitem(last=False)
 
     def _hear(self, samples: Samples) -> tuple[Encoded, list[tuple[str, float]]]:
         """What the encoder makes of one window, and texts with their scores, best first."""

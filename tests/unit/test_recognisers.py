@@ -50,7 +50,7 @@ def test_the_names_give_the_recognisers() -> None:
     sphinx, whisper = make_recogniser("pocketsphinx"), make_recogniser("whisper:small.en")
     assert isinstance(sphinx, PocketSphinxRecognizer)
     assert isinstance(whisper, WhisperRecognizer)
-    assert (scorer_of(sphinx), scorer_of(whisper)) == (None, whisper)
+    assert (scorer_of(sphinx), scorer_of(whisper)) == (sphinx, whisper)
     sphinx.close()
     whisper.close()
 
@@ -210,6 +210,12 @@ class Ear:
     def close(self) -> None: ...
 
 
+class DeafEar(Ear):
+    """Hears without scoring."""
+
+    log_likelihoods = None  # type: ignore[assignment]
+
+
 async def test_the_door_scores_with_the_recogniser_that_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -224,6 +230,6 @@ async def test_the_door_scores_with_the_recogniser_that_lives(
     await shared._making
     assert await scorer.log_likelihoods(Recognition(()), ["yes"]) == [2.0]
     await shared.close()
-    deaf = Recogniser(PocketSphinxRecognizer)
+    deaf = Recogniser(DeafEar)
     assert deaf.scorer is None
     await deaf.close()

@@ -22,11 +22,10 @@ from ctxasr.hypotheses import N_BEST_MAX, Recognition
 from ctxasr.ports import RATE_HZ, AcousticScorer, Recognizer, Samples
 from ctxasr.speech import whisper
 from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
+from ctxasr.speech.kept_sounds import SOUNDS_MAX, TEXTS_MAX
 from ctxasr.speech.model_file import read_tensors
 from ctxasr.speech.whisper import (
     PASS_CHARS,
-    SOUNDS_MAX,
-    TEXTS_MAX,
     WhisperDecoder,
     WhisperRecognizer,
 )
@@ -201,14 +200,13 @@ def test_a_text_without_words_and_one_without_end_have_a_value(decoder: WhisperD
 def test_only_the_last_sounds_are_kept(decoder: WhisperDecoder) -> None:
     first = heard(decoder, BAUER)
     assert isinstance(first.sound, int)
-    encoded = decoder._kept[first.sound]
+    encoded = decoder._kept.get(first.sound)
     for number in range(-1, -SOUNDS_MAX, -1):
-        decoder._keep(number, encoded)
+        decoder._kept.keep(number, encoded)
     assert decoder.log_likelihoods(first.sound, ["Bauer"])
-    decoder._keep(-SOUNDS_MAX, encoded)
+    decoder._kept.keep(-SOUNDS_MAX, encoded)
     with pytest.raises(ContextUnavailable, match="SOUNDS_MAX"):
         decoder.log_likelihoods(first.sound, ["Bauer"])
-    assert len(decoder._kept) == SOUNDS_MAX
 
 
 def test_memory_stays_flat(decoder: WhisperDecoder) -> None:

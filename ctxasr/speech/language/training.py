@@ -20,7 +20,8 @@ from ctxasr.dictionary import VARIANT, dictionary
 from ctxasr.errors import LimitExceeded, MissingPart
 from ctxasr.speech.language.ngram import END, START, NGrams
 from ctxasr.speech.language.sentences import SENTENCES, WORDS, Grammar, WordList
-from ctxasr.speech.pocketsphinx import ASSISTANT_DICTIONARY, ASSISTANT_MODEL, make_decoder
+from ctxasr.speech.pocketsphinx import ASSISTANT_DICTIONARY, ASSISTANT_MODEL
+from ctxasr.speech.pocketsphinx_engine import make_decoder
 from ctxasr.speech.pronounce import Pronouncer
 from ctxasr.words import normalise
 
