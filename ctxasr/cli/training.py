@@ -44,7 +44,7 @@ def train(
         int | None, typer.Option(min=1, help="rescorer: answers to say, by default 500.")
     ] = None,
     sentences: Annotated[
-        int | None, typer.Option(min=1, help="language: sentences to draw, by default 200000.")
+        int | None, typer.Option(min=1, help="language: sentences to draw, by default 400000.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -163,6 +163,9 @@ def test_names_are_common_ones_by_their_frequency() -> None:
     assert len(names["given"].items) > 500 < len(names["family"].items)
     shares = dict(zip(names["family"].items, names["family"].weights, strict=True))
     assert shares["smith"] > 3 * shares["bauer"] > 0.0
+    assert {"ingrid", "pablo"} <= set(names["given"].items), "of other countries"
+    assert all(name == name.lower() and name.isascii() for name in names["family"].items)
+    assert names == common_names()
 
 
 def test_the_shipped_lexicon_has_a_sound_for_every_word() -> None:

@@ -49,8 +49,7 @@ def heard(decoder: PocketSphinxDecoder, sounds: dict[str, Samples]) -> dict[str,
 
 def test_what_was_said_is_mostly_heard(heard: dict[str, Recognition]) -> None:
     recognition = heard["kitchen_lights"]
-    assert recognition.plain == "turn on the kitchen light please", "all but an s"
-    assert "turn on the kitchen lights please" in [one.text for one in recognition.hypotheses[:3]]
+    assert recognition.plain == "turn on the kitchen lights please"
     assert 2.4 < recognition.duration_s < 2.6
     assert recognition.lattice is not None
     assert oracle_edits(recognition.lattice, "turn on the kitchen lights please".split()) == 0

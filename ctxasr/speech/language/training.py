@@ -3,16 +3,18 @@
     templates, word lists, names  ->  sentences drawn by a seed  ->  trigrams  ->  assistant.lm.bin
     their words, and other words  ->  pronunciations             ->  assistant.dict
 
-The names of people are the commonest of the United States, by the lists of `faker` (extra `train`).
-The other words are the commonest of PocketSphinx's own model: they keep what no template says
-within reach. weights/MODEL_CARD.md has the figures.
+The names of people are the commonest of the United States, and those of other countries, by the
+lists of `faker` (extra `train`). The other words are the commonest of PocketSphinx's own model:
+they keep what no template says within reach. weights/MODEL_CARD.md has the figures.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +25,9 @@ from ctxasr.speech.language.sentences import SENTENCES, WORDS, Grammar, WordList
 from ctxasr.speech.pocketsphinx import ASSISTANT_DICTIONARY, ASSISTANT_MODEL
 from ctxasr.speech.pocketsphinx_engine import make_decoder
 from ctxasr.speech.pronounce import Pronouncer
-from ctxasr.words import normalise
+from ctxasr.words import fold, normalise
 
-DRAWN: Final = 200_000
+DRAWN: Final = 400_000
 """Sentences that the shipped model is made of."""
 
 SENTENCES_MAX: Final = 2_000_000
@@ -37,10 +39,25 @@ MEASURED: Final = 2_000
 NAME_POWER: Final = 0.7
 """Names are drawn by their share of the population to this power: a contact list has few Smiths."""
 
+ELSEWHERE: Final = """
+    en_GB en_IE en_NZ en_IN en_PK en_NG en_KE es_ES es_MX de_DE fr_FR it_IT pl_PL nl_NL pt_BR sv_SE
+    no_NO da_DK fi_FI cs_CZ hr_HR tr_TR vi_VN id_ID
+""".split()
+"""Where else names come from: faker's lists in the Latin alphabet, each with the same weight."""
+
+ELSEWHERE_NAMES: Final = 4_000
+"""Of each sort, those that most of these lists share and short lists hold."""
+
+ELSEWHERE_SHARE: Final = 0.4
+"""Of their weights beside 1 for the names of the United States."""
+
+NAME_LETTERS: Final = range(3, 11)
+"""Names from elsewhere that are as long."""
+
 OTHER_WORDS: Final = 20_000
 """The commonest words of the stock model that get a place beside those of the sentences."""
 
-OTHER_SHARE: Final = 0.1
+OTHER_SHARE: Final = 0.05
 """Of the unigrams, by which only words are judged that no drawn sentence has in their place."""
 
 Progress = Callable[[int, int], None]
@@ -91,24 +108,47 @@ def train_language(
 
 
 def common_names() -> dict[str, WordList]:
-    """The lists `given` and `family`: the commonest names of the United States, by faker.
+    """The lists `given` and `family`: names of the United States by their share, and of elsewhere.
 
     Raises:
         MissingPart: faker is not installed.
     """
-    try:
-        from faker.providers.person.en_US import Provider
-    except ImportError:
-        raise MissingPart("faker is not installed: pip install 'ctxasr[train]'") from None
     return {
-        "given": _weighted(Provider.first_names),
-        "family": _weighted(Provider.last_names),
+        "given": _name_list("first_names"),
+        "family": _name_list("last_names"),
     }
 
 
-def _weighted(shares: Mapping[str, float]) -> WordList:
-    names = {normalise(name): share**NAME_POWER for name, share in sorted(shares.items())}
-    return WordList(tuple(names), tuple(names.values()))
+def _name_list(sort: str) -> WordList:
+    home = {
+        normalise(name): share**NAME_POWER
+        for name, share in sorted(getattr(_names_of("en_US"), sort).items())
+    }
+    elsewhere: Counter[str] = Counter()
+    for place in ELSEWHERE:
+        names = _names_elsewhere(_names_of(place), sort)
+        elsewhere.update({name: 1.0 / len(names) for name in names})
+    likely = sorted(elsewhere.items(), key=lambda item: (-item[1], item[0]))[:ELSEWHERE_NAMES]
+    unit = ELSEWHERE_SHARE * sum(home.values()) / sum(share for _, share in likely)
+    for name, share in likely:
+        home[name] = home.get(name, 0.0) + unit * share
+    return WordList(tuple(home), tuple(home.values()))
+
+
+def _names_elsewhere(provider: Any, sort: str) -> set[str]:
+    """Without accents, in lower case; one word each."""
+    lists = (getattr(provider, f"{sort}{end}", None) or () for end in ("", "_female", "_male"))
+    names = {fold(name.lower()) for listed in lists for name in listed}
+    return {
+        name for name in names if name.isascii() and name.isalpha() and len(name) in NAME_LETTERS
+    }
+
+
+def _names_of(place: str) -> Any:
+    try:
+        return import_module(f"faker.providers.person.{place}").Provider
+    except ImportError:
+        raise MissingPart("faker is not installed: pip install 'ctxasr[train]'") from None
 
 
 def stock_unigrams(n: int) -> dict[str, float]:
