@@ -3,8 +3,9 @@
     from ctxasr import Rescorer
 
     rescorer = Rescorer()
-    answer = rescorer.rescore(["power", "the hour"], reply="Do you mean Meg Jones or Meg Bauer?")
-    print(answer.text)  # bauer
+    heard = ["meg power", "meg bower"]
+    answer = rescorer.rescore(heard, reply="Do you mean Meg Jones or Meg Bauer?")
+    print(answer.text)  # meg bauer
 
 What is exported is loaded when it is first asked for: importing the package costs nothing.
 """

@@ -19,7 +19,7 @@ from ctxasr.followups import read_asking
 from ctxasr.hints import NO_HINTS, Hints, hinted
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.pipeline import Ports
-from ctxasr.rescore import rescore
+from ctxasr.rescore import can_be_scored, result_of, shortlist
 from ctxasr.timing import expired, is_later
 from ctxasr.trigger import expects_speech
 from ctxasr.windows import window_of
@@ -189,33 +189,50 @@ async def on_utterance(
         known = Listening(ContextState.MISSED, reason="not found in time", undecided=True)
     if known.context is None and not known.undecided and not known.hints.phrases:
         return UtteranceResult(plain, known, 0.0, known.reason)
-    result, reason = plain, LATE
+    result, reason, decided = plain, LATE, False
+    scorer = ports.scorer if can_be_scored(recognition) else None
+    budget_ms = ports.read_budget_ms if scorer is None else ports.sound_read_budget_ms
     try:
-        async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):
+        async with asyncio.timeout(ports.clock.timer_s(budget_ms)):
             if not isinstance(listening, Listening):
                 known = await listening
-            if known.undecided and known.asked is not None:
-                again = await _look(known.asked, known.token, known.at_ms, ports)
-                known = replace(again, hints=known.hints)
-            if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
-                known = replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)
-            reason = known.reason
-            named = len(known.hints.phrases)
-            bias = Bias()
-            if known.context is not None:
-                named, bias = named + len(known.context.phrases), bias_in(known.context)
-            if known.hints.phrases:
-                bias = hinted(bias, known.hints)
+            known = await _looked_again(known, ports)
+            reason, bias = known.reason, _bias_of(known)
             if bias.phrases and ports.aligner is not None:
                 reason = LATE
-                with ports.telemetry.span("rescore", turn, phrases=named):
-                    result = await rescore(recognition, bias, ports.aligner)
+                with ports.telemetry.span("rescore", turn, phrases=_named(known)):
+                    found = await shortlist(recognition, bias, ports.aligner)
+                    result, decided = result_of(recognition, found.by_text()), True
+                    if scorer is not None:
+                        result = result_of(recognition, await found.by_sound(scorer))
                 reason = _why(result)
-    except TimeoutError:
-        known = _missed(known)
     except Exception as error:  # a broken context must never cost the customer the plain result
-        known, reason = _missed(known), f"failed: {type(error).__name__}"
+        late = isinstance(error, TimeoutError)
+        if decided:  # without a look at the audio; what the text alone has decided stands
+            reason = _why(result)
+        else:
+            known = _missed(known)
+            reason = reason if late else f"failed: {type(error).__name__}"
     return UtteranceResult(result, known, ports.clock.now_ms() - began_ms, reason)
+
+
+async def _looked_again(known: Listening, ports: Ports) -> Listening:
+    """The same, after another look at an asking turn that was not settled; no expired context."""
+    if known.undecided and known.asked is not None:
+        again = await _look(known.asked, known.token, known.at_ms, ports)
+        known = replace(again, hints=known.hints)
+    if known.context is not None and expired(known.expires_at_s, ports.clock.now_ms()):
+        return replace(known, state=ContextState.MISSED, context=None, reason=_EXPIRED)
+    return known
+
+
+def _bias_of(known: Listening) -> Bias:
+    """All that is known of what the answer may be."""
+    return hinted(Bias() if known.context is None else bias_in(known.context), known.hints)
+
+
+def _named(known: Listening) -> int:
+    return len(known.hints.phrases) + (len(known.context.phrases) if known.context else 0)
 
 
 def _missed(known: Listening) -> Listening:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.hypotheses import Phrase
-from ctxasr.pipeline import PAYLOAD_TTL_S, READ_BUDGET_MS, Ports
+from ctxasr.pipeline import PAYLOAD_TTL_S, READ_BUDGET_MS, SOUND_READ_BUDGET_MS, Ports
 from ctxasr.ports import (
     Clock,
     ContextEncoder,
@@ -60,7 +60,8 @@ class Settings:
     kms_previous_keys: tuple[str, ...] = ()
     table_prefix: str = TABLE_PREFIX
     payload_ttl_s: int = PAYLOAD_TTL_S
-    read_budget_ms: float = READ_BUDGET_MS
+    read_budget_ms: float | None = None
+    """None is READ_BUDGET_MS, and SOUND_READ_BUDGET_MS where the audio is scored."""
     grace_ms: float = GRACE_MS
     encoder_weights: Path | None = None
     recogniser: str = RECOGNISER
@@ -191,10 +192,12 @@ def default_aligner() -> PhraseAligner:
     from ctxasr.bias import GENERIC_ANSWERS
     from ctxasr.speech.align import SoundAligner
     from ctxasr.speech.pronounce import Pronouncer
+    from ctxasr.vocabulary import log_frequency
 
     pronouncer = Pronouncer()
-    for text in GENERIC_ANSWERS:  # loads the dictionary before anyone waits for it
+    for text in GENERIC_ANSWERS:  # loads the dictionaries before anyone waits for them
         pronouncer.phrase_phones(text)
+    log_frequency("")
     return SoundAligner(pronouncer)
 
 
@@ -284,6 +287,7 @@ def _compose(
     if telemetry is not None:
         store = cast(EventStore, Traced(store, "status", telemetry))
         vault = cast(PayloadVault, Traced(vault, "payload", telemetry))
+    budget_ms = settings.read_budget_ms
     ports = Ports(
         store=store,
         vault=vault,
@@ -294,7 +298,8 @@ def _compose(
         embedder=models.embedder,
         process=secrets.token_hex(8),
         payload_ttl_s=settings.payload_ttl_s,
-        read_budget_ms=settings.read_budget_ms,
+        read_budget_ms=READ_BUDGET_MS if budget_ms is None else budget_ms,
+        sound_read_budget_ms=SOUND_READ_BUDGET_MS if budget_ms is None else budget_ms,
         grace_ms=settings.grace_ms,
     )
     return App(ports, functools.partial(default_recognizer, settings.recogniser))

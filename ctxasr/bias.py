@@ -18,22 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.events import TurnText
+from ctxasr.everyday import EVERYDAY_ANSWERS
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
-from ctxasr.words import Word, is_said, seen_in, words_in
+from ctxasr.words import Word, is_said, normalise, seen_in, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
 
-GENERIC_ANSWERS: Final = (
-    "yes", "no", "yeah", "nope", "yes please", "no thanks", "no thank you", "okay", "sure",
-    "cancel", "stop", "never mind", "go back", "the first one", "the second one", "the third one",
-    "the last one", "neither", "none of them", "something else", "i don't know", "i do not know",
-    "repeat that",
-)  # fmt: skip
+GENERIC_ANSWERS: Final = EVERYDAY_ANSWERS
 """They compete with the names: without them a 'no thanks' is taken for whatever sounds nearest."""
 
 _GENERIC: Final = tuple(
-    Phrase(text, GENERIC_SIGNAL, written=text.replace("i ", "I ") if text[:2] == "i " else "")
+    Phrase(text, GENERIC_SIGNAL, written=re.sub(r"\bi\b", "I", text) if "i" in text.split() else "")
     for text in GENERIC_ANSWERS
 )
 
@@ -45,6 +41,9 @@ COMPOSED_CHARS_MAX: Final = 2 * PHRASE_CHARS_MAX
 
 PARTS_WORDS_MAX: Final = 6
 """Names longer than this (addresses, titles) are not split into parts."""
+
+_TINY: Final = 1e-30
+"""Of probabilities: none is so small that its logarithm is not finite."""
 
 _PART_STOP: Final = frozenset(
     "the and for with from near one of at in on to a an my your or is it mr mrs ms dr".split()
@@ -115,7 +114,10 @@ def phrases_in(named: Sequence[Named]) -> Iterator[Phrase]:
     yield from _once(((one.words, one.phrase) for one in named), seen)
     counts = _word_counts(seen)
     parts = (
-        (part, replace(one.phrase, text=one.phrase.text[part[0].start : part[-1].end]))
+        (
+            part,
+            replace(one.phrase, text=one.phrase.text[part[0].start : part[-1].end], whole=one.text),
+        )
         for one in named
         for part in parts_of(one.words, counts)
     )
@@ -137,28 +139,54 @@ def named_by(turn: TurnText) -> list[Phrase]:
         *(Phrase(text, "reply", turn.slot) for text in names_in(turn.reply)),
         *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
     ]
-    return [replace(phrase, text=_on_one_line(phrase.text)) for phrase in named]
+    asked = normalise(turn.reply)
+    return [
+        replace(one, text=text, asked=one.signal == "reply" or _is_in(asked, text))
+        for one in named
+        for text in [_on_one_line(one.text)]
+    ]
+
+
+def _is_in(asked: str, name: str) -> bool:
+    """Whether the words of a name stand in `asked`, the words of the reply."""
+    if len(name) > len(asked) + 2 or name[:PART_CHARS_MIN].casefold() not in asked:
+        return False  # most names end here: comparing words takes time
+    return not is_too_long(name) and f" {normalise(name)} " in f" {asked} "
 
 
 def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:
     """Weigh `phrases` by the encoder's `logits`, (phrases + 1,), whose first is 'none of these'.
 
-    The generic answers share what 'none of these' gets.
+    A whole name and its parts share one probability, so that a hundred names with their parts
+    weigh no more than a hundred names: their logits are averaged, and parted again within them.
+    The generic answers share what 'none of these' gets. No phrases, no bias.
     """
-    log_priors = logits.astype(np.float64) - _log_sum_exp(logits)
+    if not phrases:
+        return Bias()
+    places = {phrase.text: place for place, phrase in enumerate(phrases) if not phrase.whole}
+    owners = np.array([places.get(one.whole, place) for place, one in enumerate(phrases)])
+    weights = np.exp(logits[1:].astype(np.float64) - float(logits.max()))
+    sums = np.bincount(owners, weights, minlength=len(phrases))
+    counts = np.bincount(owners, minlength=len(phrases))
+    means = sums / np.maximum(counts, 1)
+    none = float(np.exp(float(logits[0]) - float(logits.max())))
+    total = none + float(means.sum())
+    priors = means[owners] / total * weights / np.maximum(sums[owners], _TINY)
+    log_priors = np.log(np.maximum(priors, _TINY))
     weighted = [
         BiasingPhrase(phrase, float(log_prior))
-        for phrase, log_prior in zip(phrases, log_priors[1:], strict=True)
+        for phrase, log_prior in zip(phrases, log_priors, strict=True)
     ]
     taken = {phrase.text for phrase in phrases}
-    each = float(log_priors[0]) - float(np.log(len(GENERIC_ANSWERS)))
+    each = float(np.log(max(none / total, _TINY))) - float(np.log(len(GENERIC_ANSWERS)))
     weighted += [BiasingPhrase(one, each) for one in _GENERIC if one.text not in taken]
     return Bias(tuple(weighted))
 
 
-def emptied() -> Bias:
-    """The bias of a context that names nothing: the generic answers alone."""
-    return bias_of((), np.zeros(1, np.float32))
+def generic_alone() -> Bias:
+    """The generic answers, and nothing that a context names: what hints are put beside."""
+    each = -float(np.log(len(GENERIC_ANSWERS)))
+    return Bias(tuple(BiasingPhrase(one, each) for one in _GENERIC))
 
 
 def parts_of(words: Sequence[Word], counts: dict[str, int]) -> Iterator[Sequence[Word]]:
@@ -253,7 +281,7 @@ def _once(phrases: Iterable[tuple[Sequence[Word], Phrase]], seen: set[str]) -> I
         if text and text not in seen and max(len(text), len(phrase.text)) <= PHRASE_CHARS_MAX:
             seen.add(text)
             written = "" if phrase.text == text else phrase.text
-            yield Phrase(text, phrase.signal, phrase.kind, written, phrase.id)
+            yield replace(phrase, text=text, written=written)
 
 
 def _on_one_line(text: str) -> str:
@@ -271,8 +299,3 @@ def _word_counts(names: set[str]) -> dict[str, int]:
         for word in set(name.split()):
             counts[word] = counts.get(word, 0) + 1
     return counts
-
-
-def _log_sum_exp(values: NDArray[np.float32]) -> float:
-    top = float(values.max())
-    return top + float(np.log(np.exp(values.astype(np.float64) - top).sum()))

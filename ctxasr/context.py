@@ -47,14 +47,17 @@ CONTEXT_PHRASES_MAX: Final = 300
 CONTEXT_TEXT_BYTES_MAX: Final = 100_000
 """Their texts and kinds as JSON; with rows and vectors all stays within one payload."""
 
-FORMAT_VERSION: Final = 3
-"""Version 2 had no spellings and no ids; it is read all the same."""
+FORMAT_VERSION: Final = 4
+"""Version 2 had no spellings and no ids, 3 did not say of which names parts are; both are read."""
 
 NAMES_AT_ONCE: Final = 16
 PHRASES_AT_ONCE: Final = 128
 """After so many names were taken apart, or phrases looked at, other tasks get their turn."""
 
-_SHORTEST_BYTES: Final = len('[["x", "", "", "", ""]]')
+_ASKED: Final = "asked"
+"""Marks a phrase that the reply named."""
+
+_SHORTEST_BYTES: Final = len('[["x", "", "", "", "", "", ""]]')
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False)  # escapes would be longer
 
@@ -132,12 +135,12 @@ class ContextEmbedding:
         try:
             arrays = load(blob)
             about = json.loads(arrays["about"].tobytes())
-            if about["version"] not in (2, FORMAT_VERSION):
+            if about["version"] not in (2, 3, FORMAT_VERSION):
                 raise ContextUnavailable("context embedding has another format version")
             names = json.loads(arrays["phrases"].tobytes())
             return cls(
                 vectors=arrays["vectors"],
-                phrases=tuple(Phrase(*map(str, fields)) for fields in names),
+                phrases=tuple(map(_phrase, names)),
                 phrase_matrix=arrays["phrase_matrix"].astype(np.float32),
                 model=str(about["model"]),
                 computed_ms=float(arrays["computed"][0]),
@@ -273,7 +276,15 @@ def _as_json(phrases: Sequence[Phrase]) -> bytes:
 
 
 def _fields(phrase: Phrase) -> tuple[str, ...]:
-    return phrase.text, phrase.signal, phrase.kind, phrase.written, phrase.id
+    asked = _ASKED if phrase.asked else ""
+    return phrase.text, phrase.signal, phrase.kind, phrase.written, phrase.id, phrase.whole, asked
+
+
+def _phrase(fields: Sequence[object]) -> Phrase:
+    """What `_fields` gave; of older versions without the last ones."""
+    text, signal, *rest = map(str, fields)
+    kind, written, known_as, whole, asked, *_ = [*rest, *[""] * len(Phrase.__slots__)]
+    return Phrase(text, signal, kind, written, known_as, whole, bool(asked))
 
 
 async def fetch(status: ConsistentStatus, vault: PayloadVault) -> ContextEmbedding:

@@ -3,7 +3,8 @@
     names  ["Meg Bauer"]     half of what the context leaves for 'none of these': strong
     terms  ["dim", "fade"]   a tenth of it: weak
 
-Each name stands for itself and for the parts that tell it from the others; a term only for itself.
+Each name stands for itself and for the parts that tell it from the others, which share what the
+name has; a term stands only for itself.
 Hints are no context: they come with the utterance, bias it alone, and are not stored. Where a turn
 was asked for, what its context names stays in front of them. The shares are conventions; nothing
 was tuned on them.
@@ -12,6 +13,7 @@ was tuned on them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,6 +23,7 @@ from ctxasr.bias import (
     GENERIC_SIGNAL,
     Bias,
     BiasingPhrase,
+    generic_alone,
     is_too_long,
     phrases_of,
 )
@@ -81,15 +84,20 @@ def hints_of(names: Sequence[str], terms: Sequence[str]) -> Hints:
 
 def hinted(bias: Bias, hints: Hints) -> Bias:
     """The bias of a context, perhaps an empty one, and the hints among its 'none of these'."""
-    generic = [one.log_prior for one in bias.phrases if one.phrase.signal == GENERIC_SIGNAL]
-    none = max(generic) + math.log(len(GENERIC_ANSWERS)) if generic else 0.0
-    if bias.phrases and not generic:  # every generic answer is a name on offer
+    if not hints.phrases:
         return bias
+    bias = bias if bias.phrases else generic_alone()
+    generic = [one.log_prior for one in bias.phrases if one.phrase.signal == GENERIC_SIGNAL]
+    if not generic:  # every generic answer is a name on offer
+        return bias
+    none = max(generic) + math.log(len(GENERIC_ANSWERS))
     heaviest = {one.phrase.text: one for one in bias.phrases}
     for signal, share in ((NAMES_SIGNAL, NAMES_SHARE), (TERMS_SIGNAL, TERMS_SHARE)):
         hints_here = [phrase for phrase in hints.phrases if phrase.signal == signal]
+        forms = Counter(phrase.whole or phrase.text for phrase in hints_here)
         for phrase in hints_here:
-            log_prior = none + math.log(share / len(hints_here))
+            among = len(forms) * forms[phrase.whole or phrase.text]
+            log_prior = none + math.log(share / among)
             known = heaviest.get(phrase.text)
             if known is None or known.log_prior < log_prior:
                 heaviest[phrase.text] = BiasingPhrase(phrase, log_prior)

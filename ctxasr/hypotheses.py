@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from ctxasr.errors import LimitExceeded
 from ctxasr.words import Word, words_in
@@ -125,7 +125,8 @@ class Phrase:
     `text` is the form that is compared (`normalise`), `written` the original spelling where that is
     another. `signal` is the kind of context that named it (`entities`, `reply`, `screen`, ...),
     `kind` the sort of thing it is where a service said so (`contact`, `restaurant_name`, ...), `id`
-    what the service calls it.
+    what the service calls it. `whole` is the name that it is a part of, as that is compared; empty
+    for whole names.
     """
 
     text: str
@@ -133,6 +134,11 @@ class Phrase:
     kind: str = ""
     written: str = ""
     id: str = ""
+    whole: str = ""
+    asked: bool = False
+    """Whether the reply named it: "Meg Bauer" in "Do you mean Meg Jones or Meg Bauer?"."""
+    spelled: bool = False
+    """Whether it is the letters of a name, one by one."""
 
     @property
     def spelling(self) -> str:
@@ -153,11 +159,16 @@ class Change:
     signal: str
     id: str = ""
     """What the service that named the phrase calls it, where it said so."""
+    probability: float = 1.0
+    """Of the new text, as the rescorer sees it."""
+    evidence: str = "text"
+    """What decided: "text", or "sound" where the audio was scored as well."""
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """The change as commands and services answer it."""
         fields = {"from": self.before, "to": self.after, "phrase": self.phrase}
-        return fields | {"signal": self.signal} | ({"id": self.id} if self.id else {})
+        fields |= {"signal": self.signal} | ({"id": self.id} if self.id else {})
+        return fields | {"probability": round(self.probability, 3), "evidence": self.evidence}
 
     def __repr__(self) -> str:
         return f"Change({self.signal})"

@@ -52,6 +52,9 @@ from ctxasr.windows import Windows, window_of
 READ_BUDGET_MS: Final = 50.0
 """Fetching, retrieval and rescoring share this, counted from the recogniser's result."""
 
+SOUND_READ_BUDGET_MS: Final = 150.0
+"""The same where texts are scored against the audio as well."""
+
 PAYLOAD_TTL_S: Final = 3_600
 """How long texts and contexts live."""
 
@@ -92,6 +95,8 @@ class Ports:
     windows: Windows = field(default_factory=Windows)
     payload_ttl_s: int = PAYLOAD_TTL_S
     read_budget_ms: float = READ_BUDGET_MS
+    sound_read_budget_ms: float = SOUND_READ_BUDGET_MS
+    """Of utterances of which the recogniser keeps the sound for `scorer`."""
     grace_ms: float = GRACE_MS
     patience: float = PATIENCE
     """The share of a window's rest after which another event does the work of a claim's owner."""

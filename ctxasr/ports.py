@@ -196,7 +196,8 @@ class Match:
     `cost` is the weighted phone edit distance between the words and the phrase, in substituted
     phones, `exact` if they are the same words; `phones` is the phrase's length. `gain` says how
     much nearer the whole text with the phrase comes to what a phone loop heard than the plain text
-    does, in the same unit; None without a phone loop.
+    does, in the same unit; None without a phone loop. `apart` says how much farther it is from the
+    hypotheses than the plain text is, on their mean.
     """
 
     hypothesis: int
@@ -207,6 +208,7 @@ class Match:
     phones: int
     gain: float | None
     exact: bool = False
+    apart: float = 0.0
 
 
 class PhraseAligner(Protocol):
@@ -216,8 +218,14 @@ class PhraseAligner(Protocol):
         """Work out how the phrases sound, while there is time: `align` remembers it."""
         ...
 
-    async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
-        """The best matches of `phrases`, as they are written, a bounded number of them."""
+    async def align(
+        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+    ) -> list[Match]:
+        """The best matches of `phrases`, as they are written, a bounded number of them.
+
+        The first `asked` of the phrases are sought apart, so that no others crowd them out; the
+        last `alone` are sought as whole utterances only.
+        """
         ...
 
     def forget(self) -> None:

@@ -1,21 +1,16 @@
-"""Hypotheses and bias to one text: the plain text, or one phrase put where it was said.
+"""Hypotheses and bias to one text: the plain text, or phrases put where they were said.
 
-Every match of a phrase with words of a hypothesis is a candidate: that hypothesis with the words
-replaced by the phrase. Keeping the plain text scores 0. A candidate scores
+By Bayes' rule, a candidate is as probable as it explains what was heard, times how probable its
+words were before. Keeping the plain text scores 0, a candidate scores
 
-    w_0 + w_cost cost + w_relative cost / phones + w_gain gain + w_outside edits
-        + w_phones phones + w_prior (log prior of the phrase - log KEEP_PROBABILITY)
+    weights . evidence [ + audio weight * (log P(candidate | audio) - log P(plain | audio)) ]
 
-and the best score above 0 wins: a log-linear model of the posterior whose first terms are the
-likelihood of what was heard and whose last is the prior from the context. `edits` counts the words
-beside the phrase that differ from the plain text; a phrase that stands in the plain text already
-is not sought beside it, and a generic answer is taken for the whole utterance or not at all. The
-weights are fitted by minimum expected word errors; `ctxasr train --part rescorer` prints them.
-Without bias the result is the plain text, to the letter.
+and its log odds against all the rest decide: the text is changed where they pass a threshold. The
+evidence of the text alone picks the few candidates that are scored against the audio, and decides
+by itself, under stricter weights, where there is no audio or no time. An everyday answer is never
+changed by text alone. Without bias the result is the plain text, to the letter.
 
-    heard     "the hour"      phones of the loop: B AW ER
-    phrases   bauer           the hour -> bauer: one phone added, two dropped; nearer to the loop
-              meg jones       nothing sounds like it
+The weights are fitted by minimum expected word errors; `ctxasr train --part rescorer` prints them.
 
 Source: D. Povey and P. Woodland, "Minimum phone error and I-smoothing", ICASSP 2002, for fitting
 by expected errors over a list of candidates.
@@ -24,145 +19,185 @@ by expected errors over a list of candidates.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ctxasr.bias import GENERIC_SIGNAL, Bias, BiasingPhrase
-from ctxasr.hypotheses import PHRASES_MAX, Hypothesis, Recognition, Result
-from ctxasr.ports import Match, PhraseAligner
-from ctxasr.spelling import changes_between, cuts_a_sign, replaced, style_of
+from ctxasr.bias import Bias
+from ctxasr.candidates import Candidate, candidates, text_of
+from ctxasr.errors import ContextUnavailable
+from ctxasr.everyday import is_everyday
+from ctxasr.hypotheses import Recognition, Result
+from ctxasr.ports import AcousticScorer, PhraseAligner
+from ctxasr.spelling import changes_between, style_of
+from ctxasr.weights import WITH_PHONE_LOOP, WITH_SOUND, WITHOUT_PHONE_LOOP, Weights
 
-KEEP_PROBABILITY: Final = 0.1
-"""How likely, before anything was heard, an answer names nothing of the context. Only a scale:
-the fitted constant absorbs it."""
+SCORED_MAX: Final = 7
+"""Candidates that are scored against the audio, beside the plain text."""
 
+EVERYDAY_AUDIO_MIN: Final = 3.0
+"""Natural log by which the audio must prefer a text to an everyday answer: twenty to one."""
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The log-linear model; one set for recognisers with a phone loop, one for those without."""
-
-    constant: float
-    cost: float
-    relative_cost: float
-    gain: float
-    outside: float
-    phones: float
-    prior: float
-
-    def score(self, features: tuple[float, ...]) -> float:
-        weights = (
-            self.constant, self.cost, self.relative_cost, self.gain, self.outside, self.phones,
-            self.prior,
-        )  # fmt: skip
-        return sum(w * x for w, x in zip(weights, features, strict=True))
-
-
-def features(match: Match, edits_outside: int, log_prior: float) -> tuple[float, ...]:
-    """What the weights weigh, in the order of `Weights`."""
-    return (
-        1.0,
-        match.cost,
-        match.cost / max(1, match.phones),
-        match.gain or 0.0,
-        float(edits_outside),
-        float(match.phones),
-        log_prior - math.log(KEEP_PROBABILITY),
-    )
-
-
-WITH_PHONE_LOOP: Final = Weights(-2.06, -3.12, -1.0, 2.75, -2.55, 1.21, 1.96)
-WITHOUT_PHONE_LOOP: Final = Weights(-1.93, -4.36, -1.4, 0.0, -2.56, 1.1, 2.22)
-"""`ctxasr train --part rescorer --seed 7` on 500 answers, before generic answers were held to the
-whole utterance. With that rule the same command prints bolder weights (-1.28, -3.39, -0.92, 2.77,
--2.05, 1.3, 1.54 and -1.64, -4.65, -1.27, 0, -2.14, 1.24, 1.57): more gain, and twice the harm from
-lists that do not hold the name. These stand because harm is dearer."""
-
-
-async def rescore(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Result:
-    """The most probable text given what was heard and what the context expects."""
-    plain = recognition.plain
-    if not bias.phrases or not recognition.hypotheses:
-        return Result(plain, plain)
-    weights = WITH_PHONE_LOOP if recognition.phones else WITHOUT_PHONE_LOOP
-    best, chosen = 0.0, None
-    for candidate in await candidates(recognition, bias, aligner):
-        score = weights.score(candidate.features)
-        if score > best:
-            best, chosen = score, candidate
-    if chosen is None:
-        return Result(plain, plain)
-    changes = changes_between(plain, chosen.text, chosen.cause.phrase)
-    return Result(plain, chosen.text, changes) if changes else Result(plain, plain)
+WORDS_APART_MAX: Final = 1
+"""Words that a hypothesis may have more or less than the first to take its place by text alone:
+both were heard in the same sound."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A text that a phrase makes possible, and what speaks for it."""
+class Proposal:
+    """The most probable candidate, and its natural log odds against all the rest."""
 
+    candidate: Candidate
     text: str
-    cause: BiasingPhrase
-    features: tuple[float, ...]
+    log_odds: float
+    margin: float
+    """How far the log odds pass the threshold: a positive one changes the text."""
+    heard: bool = False
+    """Whether it was scored against the audio."""
+
+    @property
+    def probability(self) -> float:
+        return 1.0 / (1.0 + math.exp(-max(-700.0, self.log_odds)))
+
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"Proposal(log odds {self.log_odds:.1f})"
 
 
-async def candidates(
-    recognition: Recognition, bias: Bias, aligner: PhraseAligner
-) -> list[Candidate]:
-    """Every text that some phrase of `bias` makes possible; the plain text may be among them."""
-    phrases = bias.phrases[:PHRASES_MAX]
-    matches = await aligner.align(recognition, [biasing.phrase.spelling for biasing in phrases])
-    said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
-    style = style_of(recognition.hypotheses)
-    found = []
-    for match in matches:
-        biasing, heard = phrases[match.phrase], recognition.hypotheses[match.hypothesis]
-        if cuts_a_sign(heard.places, match.start, match.end):
-            continue
-        # "no thanks" is no part of an answer: "no thank you" must not become "no thanks you".
-        partial = biasing.phrase.signal == GENERIC_SIGNAL and not _is_whole(recognition, match)
-        as_heard = match.exact and match.hypothesis == 0
-        if not partial and (match.phrase not in said or as_heard):
-            seen = features(match, edits_outside(recognition, match), biasing.log_prior)
-            base, start, end = _as_plain_has_it(recognition, match)
-            text = heard.text if as_heard else replaced(base, start, end, biasing.phrase, style)
-            found.append(Candidate(text, biasing, seen))
-    return found
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """What one utterance may have been, by text alone: scores, the best first."""
+
+    recognition: Recognition
+    scored: tuple[tuple[float, Candidate], ...]
+    weights: Weights
+
+    def by_text(self) -> Proposal | None:
+        """The best of them without a look at the audio."""
+        hypotheses = self.recognition.hypotheses
+        if not self.scored or is_everyday(hypotheses[0].words):
+            return None
+        words = len(hypotheses[0].words)
+        scored = [
+            (score, one)
+            for score, one in self.scored
+            if not one.less_likely
+            and not (one.evidence.exact and abs(len(one.words) - words) > WORDS_APART_MAX)
+        ]
+        return _best(self.recognition, scored, self.weights.threshold, heard=False)
+
+    async def by_sound(self, scorer: AcousticScorer) -> Proposal | None:
+        """The best of them under the audio: the few that text makes most probable are scored."""
+        style = style_of(self.recognition.hypotheses)
+        kept = [one for _, one in self.scored if one.unchanged]
+        alike = {one.words for _, one in self.scored if one.evidence.homophone}
+        others: dict[tuple[str, ...], Candidate] = {}
+        for _, one in self.scored:
+            deaf = one.less_likely and one.words in alike  # sound cannot tell them apart
+            if not one.unchanged and not deaf and len(others) < SCORED_MAX:
+                others.setdefault(one.words, one)
+        if not others:
+            return None
+        texts = [text_of(one, self.recognition, style) for one in others.values()]
+        plain, *fits = await scorer.log_likelihoods(
+            self.recognition, [self.recognition.plain, *texts]
+        )
+        if not math.isfinite(plain):
+            return self.by_text()
+        clear = (
+            EVERYDAY_AUDIO_MIN if is_everyday(self.recognition.hypotheses[0].words) else -math.inf
+        )
+        heard = [
+            (WITH_SOUND.score(one.evidence) + WITH_SOUND.audio * (fit - plain), one)
+            for fit, one in zip(fits, others.values(), strict=True)
+            if math.isfinite(fit) and fit - plain > clear
+        ]
+        unchanged = [(WITH_SOUND.score(one.evidence), one) for one in kept]
+        return _best(self.recognition, [*unchanged, *heard], WITH_SOUND.threshold, heard=True)
 
 
-def _as_plain_has_it(recognition: Recognition, match: Match) -> tuple[Hypothesis, int, int]:
-    """Where the phrase goes: into the plain text, if all around the match stands there as well.
+async def shortlist(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Shortlist:
+    """The candidates of an utterance with their scores by text."""
+    weights = WITH_PHONE_LOOP if recognition.phones else WITHOUT_PHONE_LOOP
+    if not bias.phrases or not recognition.hypotheses:
+        return Shortlist(recognition, (), weights)
+    found = await candidates(recognition, bias, aligner)
+    scored = [(weights.score(one.evidence), one) for one in found]
+    return Shortlist(recognition, tuple(sorted(scored, key=lambda pair: -pair[0])), weights)
 
-    Another hypothesis may be written without the plain one's capitals and commas.
+
+async def propose(
+    recognition: Recognition,
+    bias: Bias,
+    aligner: PhraseAligner,
+    scorer: AcousticScorer | None = None,
+) -> Proposal | None:
+    """The best candidate with its log odds, whether they pass the threshold or not."""
+    found = await shortlist(recognition, bias, aligner)
+    if scorer is None or not can_be_scored(recognition):
+        return found.by_text()
+    try:
+        return await found.by_sound(scorer)
+    except ContextUnavailable:  # the recogniser has let go of the sound
+        return found.by_text()
+
+
+def can_be_scored(recognition: Recognition) -> bool:
+    """Whether texts are scored against its audio before one is taken.
+
+    Where there is a phone loop, that is the second evidence: PocketSphinx's likelihoods have a
+    scale of their own, for which no weights were fitted.
     """
-    plain, heard = recognition.hypotheses[0], recognition.hypotheses[match.hypothesis]
-    end = len(plain.places) - (len(heard.places) - match.end)
-    around = heard.words[: match.start], heard.words[match.end :]
-    same = match.start < end and (plain.words[: match.start], plain.words[end:]) == around
-    if same and not cuts_a_sign(plain.places, match.start, end):
-        return plain, match.start, end
-    return heard, match.start, match.end
+    return recognition.sound is not None and not recognition.phones
 
 
-def _is_whole(recognition: Recognition, match: Match) -> bool:
-    words = recognition.hypotheses[match.hypothesis].words
-    return (match.start, match.end) == (0, len(words))
+async def rescore(
+    recognition: Recognition,
+    bias: Bias,
+    aligner: PhraseAligner,
+    scorer: AcousticScorer | None = None,
+) -> Result:
+    """The most probable text given what was heard and what the context expects."""
+    return result_of(recognition, await propose(recognition, bias, aligner, scorer))
 
 
-def edits_outside(recognition: Recognition, match: Match) -> int:
-    """Word edits between the plain text and the match's hypothesis, before and after the match."""
-    if match.hypothesis == 0:
-        return 0
-    plain = recognition.hypotheses[0].words
-    words = recognition.hypotheses[match.hypothesis].words
-    behind = len(words) - match.end
-    before = _edits(words[: match.start], plain[: match.start])
-    return before + _edits(words[match.end :], plain[len(plain) - behind :] if behind else ())
+def result_of(recognition: Recognition, proposal: Proposal | None) -> Result:
+    """The text of an accepted proposal; else the plain one, to the letter."""
+    plain = recognition.plain
+    if proposal is None or proposal.margin <= 0.0:
+        return Result(plain, plain)
+    phrases = [cause.phrase for cause in proposal.candidate.causes]
+    evidence = "sound" if proposal.heard else "text"
+    changes = changes_between(
+        plain, proposal.text, phrases, probability=proposal.probability, evidence=evidence
+    )
+    return Result(plain, proposal.text, changes) if changes else Result(plain, plain)
 
 
-def _edits(ours: tuple[str, ...], theirs: tuple[str, ...]) -> int:
-    """Levenshtein distance in words; long utterances run into the read budget, not into this."""
-    row = list(range(len(theirs) + 1))
-    for i, word in enumerate(ours, start=1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(theirs, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1]
+def _best(
+    recognition: Recognition,
+    scored: Sequence[tuple[float, Candidate]],
+    threshold: float,
+    *,
+    heard: bool,
+) -> Proposal | None:
+    """The likeliest text; candidates that say the same add up, and the plain text scores 0."""
+    plain, together = [0.0], dict[tuple[str, ...], list[tuple[float, Candidate]]]()
+    for score, candidate in scored:
+        if candidate.unchanged:
+            plain.append(score)
+        else:
+            together.setdefault(candidate.words, []).append((score, candidate))
+    if not together:
+        return None
+    scores = {words: _log_sum([score for score, _ in same]) for words, same in together.items()}
+    words = max(scores, key=lambda one: scores[one])
+    rest = [_log_sum(plain), *(score for other, score in scores.items() if other != words)]
+    candidate = max(together[words], key=lambda pair: pair[0])[1]
+    text = text_of(candidate, recognition)
+    log_odds = scores[words] - _log_sum(rest)
+    return Proposal(candidate, text, log_odds, log_odds - threshold, heard)
+
+
+def _log_sum(scores: Sequence[float]) -> float:
+    top = max(scores)
+    return top + math.log(sum(math.exp(score - top) for score in scores))

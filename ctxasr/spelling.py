@@ -83,23 +83,25 @@ def replaced(heard: Hypothesis, start: int, end: int, phrase: Phrase, style: Sty
     return text[:begin] + put + text[stop:]
 
 
-def changes_between(plain: str, text: str, phrase: Phrase) -> tuple[Change, ...]:
-    """What differs word by word, as it is written; all of it comes from the one phrase."""
+def changes_between(
+    plain: str, text: str, phrases: Sequence[Phrase], *, probability: float, evidence: str
+) -> tuple[Change, ...]:
+    """What differs word by word, as it is written, each with the phrase that it comes from."""
     before, after = words_in(plain), words_in(text)
     matcher = SequenceMatcher(
         a=[word.text for word in before], b=[word.text for word in after], autojunk=False
     )
-    return tuple(
-        Change(
-            _stretch(plain, before[a:b]),
-            _stretch(text, after[c:d]),
-            phrase.spelling,
-            phrase.signal,
-            phrase.id,
+    changes = []
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        new = {word.text for word in after[c:d]}
+        phrase = max(phrases, key=lambda one: len(new.intersection(one.text.split())))
+        was, now = _stretch(plain, before[a:b]), _stretch(text, after[c:d])
+        changes.append(
+            Change(was, now, phrase.spelling, phrase.signal, phrase.id, probability, evidence)
         )
-        for tag, a, b, c, d in matcher.get_opcodes()
-        if tag != "equal"
-    )
+    return tuple(changes)
 
 
 def _stretch(text: str, places: Sequence[Word]) -> str:

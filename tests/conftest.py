@@ -140,7 +140,9 @@ class ExactAligner:
     def forget(self) -> None:
         pass
 
-    async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+    async def align(
+        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+    ) -> list[Match]:
         await asyncio.sleep(self.takes_ms / 1_000.0)
         if self.raises is not None:
             raise self.raises

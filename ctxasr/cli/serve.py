@@ -48,7 +48,7 @@ def serve(
         typer.Option(
             min=0,
             max=READ_BUDGET_MS_MAX,
-            show_default="CTXASR_READ_BUDGET_MS, or 50",
+            show_default="CTXASR_READ_BUDGET_MS, or 50; 150 with audio",
             help="Time for a text's context after the recogniser's result; more on a busy machine.",
         ),
     ] = None,

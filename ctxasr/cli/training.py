@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
 from ctxasr.cli.shared import AsJson, bar, stoppable
 from ctxasr.errors import InputError
+
+POCKETSPHINX = "pocketsphinx"
+"""The recogniser that needs no model."""
 
 
 class Part(StrEnum):
@@ -20,16 +26,19 @@ class Part(StrEnum):
     G2P = "g2p"
     LANGUAGE = "language"
     RESCORER = "rescorer"
+    VOCABULARY = "vocabulary"
 
 
 def train(
     part: Annotated[Part, typer.Option(help="What to train.")] = Part.ENCODER,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="CTXASR_DATA", help="encoder: the folder that holds sgd_followup/."),
+        typer.Option(
+            envvar="CTXASR_DATA", help="encoder, rescorer: the folder that holds sgd_followup/."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="encoder, g2p, language: the folder for what is made.")
+        Path | None, typer.Option(help="Others than rescorer: the folder for what is made.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="By default 7; 0 for g2p and language: the shipped ones'.")
@@ -40,16 +49,24 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="g2p: passes over CMUdict, by default 10.")
     ] = None,
-    answers: Annotated[
-        int | None, typer.Option(min=1, help="rescorer: answers to say, by default 500.")
+    corpora: Annotated[
+        Path | None,
+        typer.Option(help="rescorer: where its spoken corpora are made, and kept for next time."),
     ] = None,
     sentences: Annotated[
         int | None, typer.Option(min=1, help="language: sentences to draw, by default 400000.")
     ] = None,
+    recogniser: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="rescorer: who hears them; by default pocketsphinx."),
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="rescorer: so much of all its material.")
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Train a model: the context encoder, grapheme-to-phoneme, the domain language model of the
-    embedded recogniser, or the rescorer's weights.
+    embedded recogniser, the rescorer's weights, or its table of words.
 
     The same seed on the same machine gives the same weights. They are written at the end, as a
     whole; a stopped training leaves what was there before. The rescorer's weights are printed.
@@ -57,19 +74,20 @@ def train(
     - `ctxasr train --data DIR --out weights/`
     - `ctxasr train --part g2p --out weights/`
     - `ctxasr train --part language --out weights/`
-    - `ctxasr train --part rescorer --answers 500`
+    - `ctxasr train --part vocabulary --out ctxasr/`
+    - `ctxasr train --part rescorer --data DIR --recogniser pocketsphinx --recogniser whisper`
     """
     from ctxasr.report.output import Out, print_json
 
     with stoppable(lambda: "nothing was written"), bar(part.value) as progress:
         if part is Part.RESCORER:
-            from ctxasr.scenario import tuning
-
-            figures = tuning.tune(
-                seed=_given(seed, 7), n=_given(answers, tuning.DIALOGUES), progress=progress
-            ).to_json()
+            figures = _tune(
+                data, corpora, recogniser or [POCKETSPHINX], _given(seed, 7), scale, progress
+            )
         elif out is None:
             raise InputError("--out is missing; give the folder for the weights")
+        elif part is Part.VOCABULARY:
+            figures = _make_vocabulary(out)
         elif part is Part.G2P:
             figures = _train_g2p(out, _given(seed, 0), epochs)
         elif part is Part.LANGUAGE:
@@ -101,6 +119,40 @@ def _train_encoder(
         "temperature": report.temperature,
         "evaluations": [evaluation.as_json() for evaluation in report.evaluations],
     }
+
+
+def _tune(
+    data: Path | None,
+    corpora: Path | None,
+    recognisers: list[str],
+    seed: int,
+    scale: float,
+    progress: Callable[..., None],
+) -> dict[str, Any]:
+    from ctxasr.app import default_aligner, default_encoder, default_recognizer
+    from ctxasr.evaluate.trials import Listener
+    from ctxasr.evaluate.tuning import tune
+
+    if data is None:
+        raise InputError("--data (or CTXASR_DATA) is missing; give the folder of the data")
+    listeners = {
+        name: Listener(default_recognizer(name), default_encoder(), default_aligner())
+        for name in recognisers
+    }
+    with ExitStack() as stack:
+        folder = corpora or Path(stack.enter_context(TemporaryDirectory(prefix="tuning")))
+        made = tune(listeners, data, folder, seed=seed, scale=scale, progress=progress)
+        return asyncio.run(made).to_json()
+
+
+def _make_vocabulary(out: Path) -> dict[str, Any]:
+    from ctxasr.report.output import whole_files
+    from ctxasr.speech.frequencies import make_vocabulary
+    from ctxasr.vocabulary import TABLE
+
+    with whole_files(out) as folder:
+        counts = make_vocabulary(folder / TABLE.name)
+    return {"table": str(out / TABLE.name), **counts}
 
 
 def _train_g2p(out: Path, seed: int, epochs: int | None) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from ctxasr.evaluate.corpora.reading import Split, read_evi, read_human
 from ctxasr.evaluate.corpora.utterance import UTTERANCES_FILE, Utterance, read_folder
 from ctxasr.evaluate.corpora.vocabulary import COMMON_GIVEN, FAMILY
 from ctxasr.evaluate.gain_and_harm import Curve, Figures, curve_of, render, subsets
-from ctxasr.evaluate.proposals import THRESHOLD
 from ctxasr.evaluate.trial_file import TrialFile, run_of
 from ctxasr.evaluate.trials import Listener, Trial, trials_of
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+THRESHOLD: Final = 0.0
+"""Margin above which the shipped rescorer changes a text."""
 
 RECORDED: Final = ("evi", "human")
 """Corpora that have a name, in the folder of the evaluation data."""

@@ -23,9 +23,9 @@ from ctxasr.evaluate.corpora.conditions import Condition
 from ctxasr.evaluate.corpora.neighbours import Sounds
 from ctxasr.evaluate.corpora.utterance import Utterance
 from ctxasr.evaluate.metrics import word_count, word_edits
-from ctxasr.evaluate.proposals import propose
 from ctxasr.events import TurnText
 from ctxasr.hypotheses import PHRASES_MAX, Recognition, n_best
+from ctxasr.rescore import propose
 from ctxasr.speech.readings import as_said
 from ctxasr.words import normalise
 
@@ -41,7 +41,8 @@ class Trial:
     """One utterance under one asking turn.
 
     Errors of the plain and the proposed text, `sounding` where a text that sounds the same as the
-    reference counts as right. `log_odds` are those of the proposed text against the plain one.
+    reference counts as right. `log_odds` are those of the proposed text against all the others,
+    counted from the threshold of the shipped rescorer.
     """
 
     utterance: str
@@ -170,7 +171,7 @@ async def trials_of(
                     proposed=judge.edits(text),
                     proposed_sounding=judge.sounding(text),
                     changes=normalise(text) != normalise(plain),
-                    log_odds=0.0 if proposed is None else float(proposed.log_odds),
+                    log_odds=0.0 if proposed is None else float(proposed.margin),
                 )
             )
     return found

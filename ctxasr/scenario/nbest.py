@@ -3,16 +3,20 @@
     {"id": "a1", "hypotheses": ["power", "our"], "context": {"reply": "Meg Jones or Meg Bauer?"}}
     {"hypotheses": [{"text": "power", "score": -3.1}, {"text": "the hour", "score": -3.4}]}
     ["power", "the hour"]
+    {"audio": "a2.flac", "context": {"screen": ["Meg Bauer"]}}
 
-A context is what the files of `--context` hold; a line's own goes before the file's.
+A context is what the files of `--context` hold; a line's own goes before the file's. A sound is
+named from where the command runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, BinaryIO, Final
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from ctxasr.documents import parse_json
 from ctxasr.errors import EnvelopeError, LimitExceeded, ScenarioError
@@ -32,14 +36,23 @@ def _as_object(value: Any) -> Any:
 
 
 class NBest(Strictly):
-    """One utterance: what was heard, best first, and what was asked before it."""
+    """One utterance: what was heard, best first, or its sound, and what was asked before it."""
 
     hypotheses: Annotated[
         tuple[Annotated[HypothesisIn, BeforeValidator(_as_object)], ...],
         Field(max_length=N_BEST_MAX),
-    ]
+    ] = ()
+    audio: Path | None = None
     id: Identifier | None = None
     context: TurnBefore | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.audio is None and "hypotheses" not in self.model_fields_set:
+            raise PydanticCustomError(
+                "empty", "neither hypotheses nor audio; give what was heard, or its sound"
+            )
+        return self
 
 
 def read_nbest(stream: BinaryIO, file: str) -> Iterator[NBest]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ctxasr.answer import LATE, bias_in
 from ctxasr.app import default_aligner
-from ctxasr.bias import emptied
+from ctxasr.bias import Bias
 from ctxasr.context import ContextEmbedding
 from ctxasr.errors import DataError
 from ctxasr.evaluate.comparison import Comparison, Item, compare
@@ -96,7 +96,7 @@ async def _item(dialogue: str, run: TurnRun, others: Sequence[ContextEmbedding])
 
 async def text_under(recognition: Recognition, context: ContextEmbedding | None) -> str:
     """The text of `recognition` under a context; None is the context emptied."""
-    bias = emptied() if context is None else bias_in(context)
+    bias = Bias() if context is None else bias_in(context)
     return (await rescore(recognition, bias, default_aligner())).text
 
 

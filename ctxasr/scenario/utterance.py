@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ctxasr.context import ContextEmbedding
-    from ctxasr.ports import ContextEncoder, PhraseAligner
+    from ctxasr.ports import AcousticScorer, ContextEncoder, PhraseAligner
     from ctxasr.speech.audio import LoadedAudio
 
 
@@ -138,18 +138,26 @@ async def recognise_utterance(
     `recogniser` is a NAME[:ARGUMENT].
     """
     from ctxasr.app import default_aligner, default_encoder, default_recognizer
+    from ctxasr.speech.recognisers import scorer_of
 
-    recognition = await default_recognizer(recogniser).recognize(audio.samples)
+    recognizer = default_recognizer(recogniser)
+    recognition = await recognizer.recognize(audio.samples)
     notes = audio.notes_with(recognition)
     if context is None:
         return Recognised(recognition, Result(recognition.plain, recognition.plain), notes)
-    result, embedding = await rescored(recognition, context, default_encoder(), default_aligner())
+    result, embedding = await rescored(
+        recognition, context, default_encoder(), default_aligner(), scorer_of(recognizer)
+    )
     counts = embedding.left_out, embedding.unpronounceable
     return Recognised(recognition, result, notes, *counts)
 
 
 async def rescored(
-    recognition: Recognition, turn: TurnText, encoder: ContextEncoder, aligner: PhraseAligner
+    recognition: Recognition,
+    turn: TurnText,
+    encoder: ContextEncoder,
+    aligner: PhraseAligner,
+    scorer: AcousticScorer | None = None,
 ) -> tuple[Result, ContextEmbedding]:
     """What was heard, under the turn that asked, and the context that this turn makes by itself."""
     from ctxasr.answer import bias_in
@@ -157,4 +165,4 @@ async def rescored(
     from ctxasr.rescore import rescore
 
     embedding = await extend(turn, None, encoder)
-    return await rescore(recognition, bias_in(embedding), aligner), embedding
+    return await rescore(recognition, bias_in(embedding), aligner, scorer), embedding

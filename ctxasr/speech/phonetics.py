@@ -59,6 +59,12 @@ UNITS: Final = 256
 HEARD_MAX: Final = 4_095
 """Phones of one utterance: about six minutes of speech; fits the low 12 bits of a key."""
 
+GAP: Final = PAD
+"""Index of what parts sequences that are laid end to end (`end_to_end`): no stretch crosses it."""
+
+GAP_COST: Final = 60.0
+"""Dearer than any stretch of one sequence that is looked for."""
+
 _NOWHERE: Final = 2**30
 """Dearer than any stretch: 1,024 phones that all cost 1."""
 
@@ -118,6 +124,19 @@ def pad(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
     return table, lengths
 
 
+def end_to_end(sequences: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Several sequences as one, with a GAP between them, and where each begins.
+
+    One sweep over all of them costs a third of a sweep over each.
+    """
+    parts: list[Ints] = []
+    for phones in sequences:
+        parts += [phones, np.array([GAP], np.int64)]
+    begins = np.cumsum([0, *(len(phones) + 1 for phones in sequences)])[:-1]
+    joined = np.concatenate(parts[:-1]) if parts else np.zeros(0, np.int64)
+    return joined, begins.astype(np.int64)
+
+
 def distances(rows: Ints, lengths: Ints, heard: Ints) -> Floats:
     """Weighted edit distance of each row (n, L) to `heard` (H,): (n,)."""
     keys = _sweep(rows, heard, starts=np.array([0]))
@@ -149,11 +168,11 @@ def _sweep(rows: Ints, heard: Ints, starts: Ints) -> NDArray[np.int32]:
         raise LimitExceeded("HEARD_MAX", HEARD_MAX, len(heard), "phones")
     count, length = rows.shape
     width = len(heard) + 1
-    skip, swap = _key_costs()
+    skip, swap, heard_skip = _key_costs()
     substitution = swap[:, heard]  # (39 + 1, H)
     # A stretch that grows by one phone that the row lacks costs the sum of skips: with running
     # sums taken off, the minimum over all earlier columns is one pass.
-    run = np.concatenate([[0], np.cumsum(skip[heard])]).astype(np.int32)
+    run = np.concatenate([[0], np.cumsum(heard_skip[heard])]).astype(np.int32)
     keys = np.empty((length + 1, count, width), np.int32)
     first = np.full(width, _NOWHERE, np.int32)
     first[starts] = HEARD_MAX - starts
@@ -169,9 +188,15 @@ def _sweep(rows: Ints, heard: Ints, starts: Ints) -> NDArray[np.int32]:
 
 
 @cache
-def _key_costs() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Skip and substitution costs as they are added to keys; padding costs nothing."""
+def _key_costs() -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Costs as they are added to keys: of a skipped phone of a row, of a substitution (row, heard),
+    of a skipped phone that was heard. In a row padding costs nothing, among the heard a gap much.
+    """
     scale = UNITS * (HEARD_MAX + 1)
-    substitution = np.zeros((len(PHONES) + 1, len(PHONES)), np.int32)
-    substitution[:PAD] = np.rint(substitution_costs() * scale)
-    return np.rint(skip_costs() * scale).astype(np.int32), substitution
+    skip = np.rint(skip_costs() * scale).astype(np.int32)
+    heard_skip = skip.copy()
+    heard_skip[GAP] = int(GAP_COST * scale)
+    substitution = np.zeros((len(PHONES) + 1, len(PHONES) + 1), np.int32)
+    substitution[:PAD, :PAD] = np.rint(substitution_costs() * scale)
+    substitution[:, GAP] = int(GAP_COST * scale)
+    return skip, substitution, heard_skip

@@ -30,7 +30,7 @@ turns:
   - user: {{hypotheses: [call meg], says: call meg}}
     entities: [{{kind: contact, values: [Meg Jones, Meg Bauer]}}]
     reply: {{text: Do you mean Meg Jones or Meg Bauer?, duration: 60s}}
-  - user: {{hypotheses: [power, the hour], says: bauer}}
+  - user: {{hypotheses: [meg power, meg bower], says: meg bauer}}
     expect: {{context: hit, text: EXPECTED}}
 """
 
@@ -47,7 +47,7 @@ turns:
 @pytest.fixture
 def asked(tmp_path: Path) -> Path:
     path = tmp_path / "asked.scenario.yaml"
-    path.write_text(ASKED.replace("EXPECTED", "bauer"))
+    path.write_text(ASKED.replace("EXPECTED", "meg bauer"))
     return path
 
 

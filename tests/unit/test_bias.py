@@ -13,7 +13,7 @@ from ctxasr.bias import (
     PARTS_WORDS_MAX,
     Bias,
     bias_of,
-    emptied,
+    generic_alone,
     is_too_long,
     names_in,
     parts_of,
@@ -56,7 +56,7 @@ def test_a_word_that_all_names_share_is_no_part() -> None:
 def test_each_text_once_with_the_most_telling_signal() -> None:
     turn = TurnText("", "Do you mean Meg Jones?", (Entity("contact", "Meg Jones"),), ("meg jones",))
     found = [phrase for phrase in phrases_of(turn) if phrase.text == "meg jones"]
-    assert found == [Phrase("meg jones", "entities", "contact", "Meg Jones")]
+    assert found == [Phrase("meg jones", "entities", "contact", "Meg Jones", asked=True)]
 
 
 def test_the_reply_names_what_no_service_listed() -> None:
@@ -161,9 +161,24 @@ def test_a_generic_answer_that_is_on_offer_is_weighed_once() -> None:
     assert [w.phrase.signal for w in bias.phrases if w.phrase.text == "yes"] == ["screen"]
 
 
-def test_emptied_names_the_generic_answers_alone() -> None:
-    assert [w.phrase.text for w in emptied().phrases] == list(GENERIC_ANSWERS)
-    assert "bauer" not in repr(Bias(emptied().phrases))
+def test_what_names_nothing_pulls_at_nothing() -> None:
+    assert bias_of((), np.zeros(1, np.float32)) == Bias()
+    assert [w.phrase.text for w in generic_alone().phrases] == list(GENERIC_ANSWERS)
+    assert "bauer" not in repr(generic_alone())
+
+
+def test_a_name_and_its_parts_share_one_probability() -> None:
+    """A hundred names with their parts weigh no more than a hundred names."""
+    names = [f"{given} {family}" for given in ("meg", "ann") for family in ("bauer", "cole")]
+    whole = [Phrase(name, "entities") for name in names]
+    parts = [Phrase(name.split()[1], "entities", whole=name) for name in names[:2]]
+    logits = np.array([0.5, *[1.0] * 4], np.float32)
+    alone = {w.phrase.text: np.exp(w.log_prior) for w in bias_of(whole, logits).phrases}
+    both = bias_of([*whole, *parts], np.array([*logits, 1.0, 1.0], np.float32))
+    shared = {w.phrase.text: np.exp(w.log_prior) for w in both.phrases}
+    assert shared["meg bauer"] + shared["bauer"] == pytest.approx(alone["meg bauer"])
+    assert sum(shared.values()) == pytest.approx(1.0)
+    assert shared["cole"] / shared["meg cole"] == pytest.approx(1.0)
 
 
 def test_a_name_of_characters_that_stand_for_many_is_not_taken_apart() -> None:

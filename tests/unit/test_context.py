@@ -405,10 +405,17 @@ def of_version(version: int, names: list[list[str]]) -> bytes:
 
 def test_the_version_before_is_read_and_the_next_one_is_refused() -> None:
     names = [["meg bauer", "entities", "contact"], ["zoë", "reply", ""]]
-    before = ContextEmbedding.from_bytes(of_version(2, names))
-    assert before.phrases == (Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply"))
+    for version, more in ((2, []), (3, ["", ""])):
+        before = ContextEmbedding.from_bytes(
+            of_version(version, [[*name, *more] for name in names])
+        )
+        assert before.phrases == (
+            Phrase("meg bauer", "entities", "contact"), Phrase("zoë", "reply")
+        )  # fmt: skip
     with pytest.raises(ContextUnavailable, match="another format version"):
-        ContextEmbedding.from_bytes(of_version(4, [[*name, "", "", "new"] for name in names]))
+        ContextEmbedding.from_bytes(
+            of_version(5, [[*name, "", "", "", "", "new"] for name in names])
+        )
 
 
 @pytest.mark.parametrize("letter", ["n", "\U00020000", '"', "\x01"])
@@ -437,7 +444,7 @@ async def test_names_that_would_hold_up_the_event_loop_are_counted_and_not_taken
 def test_phrases_past_a_limit_are_left_out() -> None:
     many = [Phrase(f"name {number}", "entities") for number in range(CONTEXT_PHRASES_MAX + 1)]
     assert within_limits(many) == many[:-1]
-    around = len('[["", "entities", "", "", ""]]')
+    around = len('[["", "entities", "", "", "", "", ""]]')
     half = CONTEXT_TEXT_BYTES_MAX // 2 - around
     long = [Phrase("n" * half, "entities"), Phrase("m" * half, "entities")]
     assert within_limits(long) == long

@@ -99,8 +99,9 @@ def test_the_context_file_of_the_readme_is_right(tmp_path: Path) -> None:
 
 def test_the_python_of_the_readme_runs() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert blocks
-    for block in blocks:
+    here = [block for block in blocks if 'recogniser="whisper"' not in block]
+    assert here
+    for block in here:  # the other needs a model: test_rescorer.py runs it
         exec(compile(block, "README.md", "exec"), {})  # noqa: S102
 
 

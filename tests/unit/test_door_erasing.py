@@ -120,10 +120,10 @@ async def test_names_are_not_used_though_they_were_found_before() -> None:
     rescoring, held = asyncio.Event(), asyncio.Event()
     align = door.world.aligner.align
 
-    async def slow(*args: Any) -> Any:
+    async def slow(*args: Any, **kinds: Any) -> Any:
         rescoring.set()
         await held.wait()
-        return await align(*args)
+        return await align(*args, **kinds)
 
     door.world.aligner.align = slow  # type: ignore[method-assign]
     async with door.client() as client:

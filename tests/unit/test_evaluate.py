@@ -9,8 +9,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from ctxasr.candidates import Evidence
 from ctxasr.evaluate.comparison import Item, compare
-from ctxasr.evaluate.fitting import Choices, change_of_errors, fit
+from ctxasr.evaluate.fitting import Choice, Choices, fit
 from ctxasr.evaluate.metrics import (
     best_edits,
     error_rate,
@@ -87,15 +88,31 @@ def test_nothing_to_compare_is_said() -> None:
         compare([], seed=1)
 
 
+NEAR = Evidence(**dict.fromkeys(Evidence._fields, 0.0))._replace(
+    spans=1.0, cost=0.5, relative=0.1, gain=1.0, phones=4.0, prior=-1.0
+)
+FAR = NEAR._replace(cost=3.0, relative=0.8, gain=-1.0, outside=1.0)
+
+
 def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:
-    near, far = (1.0, 0.5, 0.1, 1.0, 0.0, 4.0, 1.0), (1.0, 3.0, 0.8, -1.0, 1.0, 4.0, 1.0)
-    good = Choices((near, far), (-1, 1), right_context=True)
-    bad = Choices((far,), (1,), right_context=False)
+    good = Choices((Choice(NEAR, -1), Choice(FAR, 1)))
+    bad = Choices((Choice(FAR, 1),))
     weights = fit([good, bad] * 4)
-    assert change_of_errors([good], weights) == -1
-    assert change_of_errors([bad], weights) == 0
+    assert weights.score(NEAR) > 0 > weights.score(FAR)
     assert weights == fit([good, bad] * 4)
-    assert fit([good, bad], use_gain=False).gain == 0
+    assert fit([good, bad], unused=("gain",)).evidence.gain == 0
+    assert weights.audio == 0
+
+
+def test_fitting_weighs_the_audio_where_there_is_one() -> None:
+    said = Choices((Choice(NEAR, -1, audio=3.0), Choice(NEAR, 1, audio=-9.0)))
+    weights = fit([said] * 4, audio=True)
+    assert weights.score(NEAR) + 3.0 * weights.audio > 0 > weights.score(NEAR) - 9.0 * weights.audio
+
+
+def test_candidates_that_change_nothing_speak_for_the_plain_text() -> None:
+    kept = Choices((Choice(NEAR, 0, unchanged=True), Choice(NEAR, 1)))
+    assert fit([kept] * 4).score(NEAR) < fit([Choices((Choice(NEAR, -1),))] * 4).score(NEAR)
 
 
 def test_words_count_as_they_are_said() -> None:

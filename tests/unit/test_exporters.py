@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from ctxasr.bias import GENERIC_ANSWERS, Bias, BiasingPhrase, emptied
+from ctxasr.bias import GENERIC_ANSWERS, Bias, BiasingPhrase, generic_alone
 from ctxasr.context import CONTEXT_PHRASES_MAX
 from ctxasr.envelopes import UpdateDynamicEntities
 from ctxasr.errors import InputError
@@ -130,7 +130,7 @@ def test_what_is_left_out_has_a_reason(target: str) -> None:
         phrase("meg bauer"), phrase(" meg\n bauer\u2028", -2.0), phrase("\t "),
         phrase("a\x00b"), phrase("\ud800"), phrase("nan", math.nan),
     ]  # fmt: skip
-    exported = export(Bias((*phrases, *emptied().phrases)), target)
+    exported = export(Bias((*phrases, *generic_alone().phrases)), target)
     assert [text.replace("-", " ") for text in written(exported)] == ["meg bauer"]
     assert exported.left_out == {
         Left.GENERIC: len(GENERIC_ANSWERS), Left.UNWEIGHTED: 1, Left.EMPTY: 1, Left.CHARACTERS: 2,
@@ -140,7 +140,7 @@ def test_what_is_left_out_has_a_reason(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_bias_that_names_nothing_can_be_sent(target: str) -> None:
-    assert export(emptied(), target).kept == 0
+    assert export(generic_alone(), target).kept == 0
 
 
 def test_what_the_context_had_no_room_for_is_counted_along() -> None:
@@ -167,7 +167,7 @@ def test_a_target_without_a_limit_gets_ours(target: str) -> None:
 
 def test_an_unknown_target_is_named_wrong() -> None:
     with pytest.raises(InputError, match="known are sherpa-onnx, nemo"):
-        export(emptied(), "dragon")
+        export(generic_alone(), "dragon")
 
 
 def test_neither_result_nor_content_shows_in_a_repr() -> None:

@@ -41,17 +41,20 @@ def test_names_are_strong_and_terms_weak() -> None:
         "meg bauer": NAMES_SIGNAL, "dim": TERMS_SIGNAL, "bauer": NAMES_SIGNAL, "meg": NAMES_SIGNAL,
     }  # fmt: skip
     alone = weights(hinted(Bias(), hints))
+    generic = {text: alone.pop(text) for text in GENERIC_ANSWERS}
     assert alone["meg bauer"] == pytest.approx(NAMES_SHARE / 3)
     assert alone["dim"] == pytest.approx(TERMS_SHARE)
     assert sum(alone.values()) == pytest.approx(NAMES_SHARE + TERMS_SHARE)
+    assert sum(generic.values()) == pytest.approx(1.0)
+    assert hinted(Bias(), NO_HINTS) == Bias()
 
 
 def test_what_the_context_names_stays_in_front() -> None:
     context = bias_of([Phrase("meg jones", "entities")], np.log([0.2, 0.8]).astype(np.float32))
     both = weights(hinted(context, hints_of(["Otto", "Meg Jones"], [])))
     assert both["meg jones"] == pytest.approx(0.8), "the heavier of the two"
-    assert both["otto"] == pytest.approx(0.2 * NAMES_SHARE / 4, rel=1e-5), (
-        "the share is of all four"
+    assert both["otto"] == pytest.approx(0.2 * NAMES_SHARE / 2, rel=1e-5), (
+        "the share is of both names; each has its parts in it"
     )
     assert set(both) == {"meg jones", "otto", "meg", "jones", *GENERIC_ANSWERS}
     assert hinted(context, NO_HINTS) == context

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxasr.bias import bias_of, phrases_of
+from ctxasr.bias import Bias, bias_of, phrases_of
+from ctxasr.candidates import candidates, text_of
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Recognition, n_best
 from ctxasr.rescore import rescore
@@ -177,11 +178,26 @@ def test_a_name_has_a_sound_where_english_has_one_for_any_of_it(text: str) -> No
 
 
 async def heard(names: tuple[str, ...], *hypotheses: str) -> str:
-    """The best hypothesis under a context that lists `names`, all equally likely."""
-    phrases = list(phrases_of(TurnText("", "", tuple(Entity("title", name) for name in names))))
-    bias = bias_of(phrases, np.array([0.0, *[2.0] * len(phrases)], np.float32))
-    ranked = ((text, -float(rank)) for rank, text in enumerate(hypotheses))
-    return (await rescore(Recognition(n_best(ranked)), bias, ALIGNER)).text
+    """The best hypothesis under a question that names `names`, all equally likely."""
+    return (await rescore(recognised(hypotheses), biased(names), ALIGNER)).text
+
+
+async def offered(names: tuple[str, ...], *hypotheses: str) -> set[str]:
+    """What may have been said, under the same question."""
+    recognition = recognised(hypotheses)
+    found = await candidates(recognition, biased(names), ALIGNER)
+    return {text_of(one, recognition) for one in found}
+
+
+def recognised(hypotheses: tuple[str, ...]) -> Recognition:
+    return Recognition(n_best((text, -float(rank)) for rank, text in enumerate(hypotheses)))
+
+
+def biased(names: tuple[str, ...]) -> Bias:
+    reply = f"Do you mean {' or '.join(names)}?"
+    turn = TurnText("", reply, tuple(Entity("title", name) for name in names))
+    phrases = list(phrases_of(turn))
+    return bias_of(phrases, np.array([0.0, *[2.0] * len(phrases)], np.float32))
 
 
 RIGHT = [
@@ -296,9 +312,14 @@ async def test_a_right_answer_stays_to_the_letter(names: tuple[str, ...], text: 
 async def test_what_was_misheard_is_found_by_its_reading(
     names: tuple[str, ...], text: str, after: str
 ) -> None:
-    assert await heard(names, text) == after
+    """It is among what may have been said; whether it is taken, the evidence decides."""
+    assert after in await offered(names, text)
 
 
 async def test_what_another_hypothesis_leads_to_is_written_as_the_plain_text_is() -> None:
-    assert await heard(("Meg Bauer",), "Call, uh, the hour.", "call uh power") == "Call, uh, Bauer."
-    assert await heard(("Meg Bauer",), "Its, um, $5.", "its um meg bower") == "Its, um, Meg Bauer."
+    assert "Call, uh, Bauer." in await offered(
+        ("Meg Bauer",), "Call, uh, the hour.", "call uh power"
+    )
+    assert "Its, um, Meg Bauer." in await offered(
+        ("Meg Bauer",), "Its, um, $5.", "its um meg bower"
+    )

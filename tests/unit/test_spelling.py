@@ -83,6 +83,18 @@ def test_one_sign_is_not_cut() -> None:
 
 def test_changes_are_told_as_they_are_written() -> None:
     plain, text = "It's Meg Bower, please.", "It's Meg Bauer, please."
-    change = Change("Bower", "Bauer", "Meg Bauer", "entities", "c7")
-    assert changes_between(plain, text, phrase("Meg Bauer")) == (change,)
-    assert changes_between("Meg Bauer!", "meg bauer", phrase("Meg Bauer")) == ()
+    change = Change("Bower", "Bauer", "Meg Bauer", "entities", "c7", 0.9, "sound")
+    assert changed(plain, text, "Meg Bauer") == (change,)
+    assert changed("Meg Bauer!", "meg bauer", "Meg Bauer") == ()
+
+
+def test_each_change_names_the_phrase_that_it_comes_from() -> None:
+    found = changed("mac or ant please", "Meg or Ann please", "Meg Bauer", "Ann")
+    assert [(one.before, one.after, one.phrase) for one in found] == [
+        ("mac", "Meg", "Meg Bauer"), ("ant", "Ann", "Ann"),
+    ]  # fmt: skip
+
+
+def changed(plain: str, text: str, *spellings: str) -> tuple[Change, ...]:
+    phrases = [phrase(one) for one in spellings]
+    return changes_between(plain, text, phrases, probability=0.9, evidence="sound")

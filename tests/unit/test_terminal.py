@@ -195,7 +195,14 @@ def test_the_summary_counts_each_scenario_and_all() -> None:
 def test_json_has_the_keys_of_the_command_line() -> None:
     found = ANSWER.to_json()
     assert found["changes"] == [
-        {"from": "power", "to": "bauer", "phrase": "Meg Bauer", "signal": "entities"}
+        {
+            "from": "power",
+            "to": "bauer",
+            "phrase": "Meg Bauer",
+            "signal": "entities",
+            "probability": 1.0,
+            "evidence": "text",
+        }
     ]
     assert {key: found[key] for key in ("scenario", "turn", "outcome", "context", "passed")} == {
         "scenario": "call_meg", "turn": 2, "outcome": None, "context": "hit", "passed": False,

@@ -22,7 +22,6 @@ MAY_TELL_THE_TIME_OR_DRAW = (
     "report/",  # measures how long printing and examining take
     "evaluate/",  # seeded bootstrap
     "scenario/draw.py",  # seeded
-    "scenario/tuning.py",  # seeded
     "scenario/study.py",  # seeded
 )
 UNPREDICTABLE_MODULES = {"time", "random", "uuid", "secrets", "datetime"}

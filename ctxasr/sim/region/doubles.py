@@ -116,7 +116,9 @@ class SimAligner:
     def forget(self) -> None:
         pass
 
-    async def align(self, recognition: Recognition, phrases: Sequence[str]) -> list[Match]:
+    async def align(
+        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+    ) -> list[Match]:
         handling = self._handling
         tables = handling.tables
         takes_ms = tables.latencies.aligner.draw(handling.stream.next()) + self._slow_ms

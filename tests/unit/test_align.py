@@ -1,0 +1,127 @@
+"""Where phrases are sought: what is kept, and what is not looked at."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from ctxasr.hypotheses import Hypothesis, Recognition
+from ctxasr.ports import Match
+from ctxasr.speech import align
+from ctxasr.speech.align import (
+    ALONE_HYPOTHESES_MAX,
+    ALONE_LONGER_MAX,
+    ALONE_MATCHES_MAX,
+    CACHE_LISTS_MAX,
+    HYPOTHESES_MAX,
+    MATCHES_MAX,
+    SoundAligner,
+)
+from ctxasr.speech.pronounce import Pronouncer
+from ctxasr.speech.sought import Sought, SoughtList
+
+OTHER = "absolutely delicious"
+"""Sounds like nothing that is sought here."""
+
+
+@pytest.fixture(scope="module")
+def aligner() -> SoundAligner:
+    return SoundAligner(Pronouncer())
+
+
+def heard(*texts: str) -> Recognition:
+    return Recognition(tuple(map(Hypothesis, texts)))
+
+
+def phones(text: str) -> int:
+    return len(Pronouncer().phrase_phones(text)[0])
+
+
+def test_asked_others_and_whole_utterances_are_kept_apart(aligner: SoundAligner) -> None:
+    names = [f"{a}ow{b}r" for a, b in product("bdfghklmnprtv", ["e", "ee", "ea", "ai"])]
+    assert len(names) > MATCHES_MAX
+    recognition = heard(*["call bower please"] * HYPOTHESES_MAX)
+
+    def found(asked: int, alone: int) -> list[Match]:
+        return aligner.align_now(recognition, names, asked=asked, alone=alone)
+
+    inside = found(0, 0)
+    assert MATCHES_MAX <= len(inside) <= MATCHES_MAX + ALONE_MATCHES_MAX
+    whole = found(0, len(names))
+    assert 0 < len({match.phrase for match in whole}) <= ALONE_MATCHES_MAX
+    assert all((match.start, match.end) == (0, 3) for match in whole)
+    both = found(26, 0)
+    assert len(both) > len(inside)
+    assert {match.phrase < 26 for match in both} == {True, False}
+
+
+def test_what_has_no_sound_does_no_harm(aligner: SoundAligner) -> None:
+    smile = "\N{SLIGHTLY SMILING FACE}"
+    found = aligner.align_now(heard("\u2026", smile), ["bauer", smile, "yes"], asked=1, alone=1)
+    assert [(one.hypothesis, one.phrase) for one in found if one.phrase != 1] == []
+
+
+def test_whole_utterances_are_sought_in_the_first_hypotheses(aligner: SoundAligner) -> None:
+    for place in range(ALONE_HYPOTHESES_MAX + 1):
+        others = [OTHER] * place
+        found = aligner.align_now(heard(*others, "no banks"), ["no thanks"], alone=1)
+        assert any(match.hypothesis == place for match in found) == (place < ALONE_HYPOTHESES_MAX)
+        (word_for_word,) = [
+            match
+            for match in aligner.align_now(heard(*others, "no thanks"), ["no thanks"], alone=1)
+            if match.exact
+        ]
+        assert word_for_word.hypothesis == place
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "compared"),
+    [("joe", "noted", True), ("joe", "noticed", False), ("noted", "joe", True),
+     ("noticed", "joe", False)],
+)  # fmt: skip
+def test_what_is_much_longer_is_not_the_same(
+    aligner: SoundAligner, text: str, phrase: str, compared: bool
+) -> None:
+    shorter, longer = sorted([phones(text), phones(phrase)])
+    assert (longer <= ALONE_LONGER_MAX * shorter) == compared
+    assert bool(aligner.align_now(heard(text), [phrase], alone=1)) == compared
+
+
+def test_the_nearest_stretches_are_looked_at(
+    aligner: SoundAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognition = heard("call the bower at the tower")
+    places = {(one.start, one.end) for one in aligner.align_now(recognition, ["bauer"])}
+    assert {(2, 3), (5, 6)} <= places
+    monkeypatch.setattr(align, "LOOKED_AT_MAX", 1)
+    nearest = aligner.align_now(recognition, ["bauer"])
+    assert {(2, 3)} <= {(one.start, one.end) for one in nearest if one.end - one.start == 1}
+    assert all(one.end != 6 for one in nearest), "the tower is farther off"
+
+
+def test_lists_are_made_ready_once_while_few_are_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    class Noting(SoughtList):
+        def __init__(self, phrases: list[Sought]) -> None:
+            made.append(len(phrases))
+            super().__init__(phrases)
+
+    monkeypatch.setattr(align, "SoughtList", Noting)
+    aligner = SoundAligner(Pronouncer())
+    names = "abcdefghijklmnopqrstuvwxyz"
+
+    def made_for(number: int) -> int:
+        before = len(made)
+        aligner.align_now(heard("bower"), ["bauer", f"{names[number]}ower"], asked=2)
+        return len(made) - before
+
+    aligner.align_now(heard("bower"), [], asked=0)  # the empty list is one of them
+    for number in range(CACHE_LISTS_MAX - 1):
+        assert made_for(number) == 1
+        assert made_for(number) == 0
+    assert made_for(0) == 0
+    assert made_for(CACHE_LISTS_MAX - 1) == 1
+    assert made_for(1) == 1, "the one that was used longest ago is made anew"
+    assert made_for(0) == 0
