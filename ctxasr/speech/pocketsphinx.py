@@ -30,7 +30,7 @@ from ctxasr.speech.lattice import clean_words
 from ctxasr.speech.lexicon import PHONES
 from ctxasr.speech.pocketsphinx_engine import decode, make_decoder, read_lattice
 from ctxasr.speech.pocketsphinx_scorer import FlatGrammar
-from ctxasr.speech.silence import dither, trim_silence
+from ctxasr.speech.silence import dither, trim_silence, why_no_speech
 from ctxasr.speech.worker import Worker
 
 Language = Literal["assistant", "stock"]
@@ -168,7 +168,7 @@ class PocketSphinxDecoder:
             MissingPart: the recogniser or its model is not installed.
         """
         duration_s = checked_duration_s(samples)
-        if duration_s < DECODE_S_MIN or not samples.any():
+        if duration_s < DECODE_S_MIN or why_no_speech(samples):
             return Recognition((), duration_s=duration_s)
         self.load()
         sound = dither(trim_silence(samples) if self._trim else samples).tobytes()

@@ -126,7 +126,9 @@ def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_silence_and_nothing_give_no_hypothesis(decoder: PocketSphinxDecoder) -> None:
-    for samples in (np.zeros(0, np.int16), np.zeros(RATE_HZ, np.int16), np.ones(99, np.int16)):
+    room = np.random.default_rng(0).normal(0.0, 30.0, 2 * RATE_HZ).astype(np.int16)  # -61 dB
+    flat = np.full(RATE_HZ, 7, np.int16)
+    for samples in (room[:0], 0 * flat, flat, flat[:99], room):
         recognition = decoder.recognize(samples)
         assert recognition.hypotheses == ()
         assert recognition.plain == ""
