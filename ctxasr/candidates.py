@@ -128,6 +128,8 @@ class Candidate:
     less_likely: bool = False
     """Whether it takes a phrase that the context names from the plain text, and puts one there that
     was no likelier before anything was heard."""
+    log_prior_gain: float = 0.0
+    """How much likelier what it puts there was (natural log); 0 if the plain text names nothing."""
 
     def __repr__(self) -> str:  # a traceback must not show what was said
         return f"Candidate({len(self.causes)} phrases)"
@@ -160,8 +162,11 @@ async def candidates(
         unchanged = as_heard or words == recognition.hypotheses[0].words
         evidence = seen.evidence(group, causes)
         taken = [one for one in named if not _is_in(one.phrase.text, words)]
-        less_likely = bool(taken) and max(map(_likely, causes)) <= max(map(_likely, taken))
-        found.append(Candidate(group, causes, evidence, words, unchanged, less_likely))
+        less_likely, gain = False, 0.0
+        if taken:
+            now, before = max(map(_likely, causes)), max(map(_likely, taken))
+            less_likely, gain = now <= before, now[1] - before[1]
+        found.append(Candidate(group, causes, evidence, words, unchanged, less_likely, gain))
     return found
 
 

@@ -121,8 +121,15 @@ async def shortlist(recognition: Recognition, bias: Bias, aligner: PhraseAligner
     if not bias.phrases or not recognition.hypotheses:
         return Shortlist(recognition, (), weights)
     found = await candidates(recognition, bias, aligner)
-    scored = [(weights.score(one.evidence), one) for one in found]
+    scored = [(_score(weights, one), one) for one in found]
     return Shortlist(recognition, tuple(sorted(scored, key=lambda pair: -pair[0])), weights)
+
+
+def _score(weights: Weights, candidate: Candidate) -> float:
+    """By text. Where two names of the context sound the same, only the context tells them apart."""
+    if candidate.evidence.homophone and candidate.log_prior_gain > 0.0:
+        return candidate.log_prior_gain
+    return weights.score(candidate.evidence)
 
 
 async def propose(

@@ -233,6 +233,6 @@ def test_evaluate_compares_the_systems(asked: Path, command: Command) -> None:
     done = command("evaluate", "--json", asked)
     assert (done.code, done.err) == (0, "")
     (study,) = done.turns
-    assert (study["turns"], study["words"]) == (1, 1)
+    assert (study["turns"], study["words"]) == (1, 2)
     assert set(study["wer"]) == {"plain", "emptied", "other", "context"}
     assert "n = 1" in command("evaluate", asked).out

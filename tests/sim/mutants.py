@@ -56,14 +56,14 @@ MUTANTS: Final = (
     Mutant(
         4, "a text that is not in time is lost",
         "answer.py",
-        'result, reason = plain, LATE',
-        'result, reason = Result(recognition.plain, ""), LATE',
+        'result, reason, decided = plain, LATE, False',
+        'result, reason, decided = Result(recognition.plain, ""), LATE, False',
         50,
     ),
     Mutant(
         5, "rescoring takes the time that it takes",
         "answer.py",
-        "async with asyncio.timeout(ports.clock.timer_s(ports.read_budget_ms)):",
+        "async with asyncio.timeout(ports.clock.timer_s(budget_ms)):",
         "async with asyncio.timeout(None):",
         100,
     ),

@@ -60,7 +60,7 @@ ROW_BYTES: Final = (
 ATTRIBUTE_BYTES: Final = 4 + 1 + NUMBER_BYTES + SEAL_BYTES
 """The same as an attribute of a status item, `pay#<kind>#<number>`."""
 
-CONTEXT_BYTES: Final = 7_450
+CONTEXT_BYTES: Final = 7_430
 """How much longer a stored context is than a simulated one, which has vectors of 4 in place of 384
 numbers. So both make 8,000 bytes, as in ctxasr.evaluate.costs.designs; measured on the shipped
 encoder were 5,872 with 4 phrases and 13,104 with 13."""

@@ -15,6 +15,7 @@ import numpy as np
 from ctxasr.sim.twin.counts import Tally, Twin
 from ctxasr.sim.twin.dice import Bits, Dice, Lanes, Mask, Spread, Times
 from ctxasr.sim.twin.units import contexts
+from ctxasr.sim.workload.statistics import TURNS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def answer(
     lanes = np.flatnonzero(again)
     if len(lanes):
         _look_again(lanes, asked, node, found, has_key, ready, limit, spread, dice, tally)
-    ready = np.where(found, ready + dice.of(spread.aligner, count), ready)
+    named = asked.context % (TURNS_MAX + 1) ** 2 > 0  # a context that names nothing is not sought
+    ready = np.where(found & named, ready + dice.of(spread.aligner, count), ready)
     into.payload_rcu += float(contexts()[1].take(asked.context[found]).sum(dtype=np.float64))
     added_ms = np.minimum(ready - speech_ms, budget)
     return Answered(added_ms, found & (ready <= limit), node, has_key)
