@@ -21,6 +21,9 @@ pytestmark = pytest.mark.proof
 
 SEED = 7
 
+NEAREST_HARM_MAX = 0.08
+"""The aim is 0.05; at a hundred names it is not reached (README)."""
+
 
 async def test_a_list_with_the_name_helps_and_one_without_it_hardly_harms(data: Path) -> None:
     corpora = {"evi-name": read_corpora(["evi"], data)["evi-name"]}
@@ -29,10 +32,16 @@ async def test_a_list_with_the_name_helps_and_one_without_it_hardly_harms(data: 
     (found,) = await study(corpora, listener, neighbours, recogniser="", seed=SEED)
     found.render(Console(width=100))
     changes = {name: figures.change for name, figures in found.figures().items()}
-    for size in (2, 10, 100):
-        with_name, without = changes[f"name among {size}"], changes[f"{size} random without it"]
+    for size, least in (("2", -0.52), ("10", -0.50), ("100", -0.48), ("1,000", -0.42)):
+        with_name = changes[f"name among {size}"]
         assert with_name is not None
-        assert without is not None
-        assert with_name.value <= -0.30
-        # Nearest neighbours without the name are the open problem: printed, not bounded.
-        assert without.value <= 0.03
+        assert with_name.value <= least
+    for size in ("2", "10", "100"):
+        random, nearest = (
+            changes[f"{size} random without it"],
+            changes[f"{size} nearest without it"],
+        )
+        assert random is not None
+        assert nearest is not None
+        assert random.value <= 0.01
+        assert nearest.value <= NEAREST_HARM_MAX
