@@ -151,11 +151,11 @@ async def candidates(
         asked=len(asked),
         alone=len(alone),
     )
-    in_plain = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
-    named = [phrases[i] for i in in_plain if not _is_alone(phrases[i].phrase)]
+    said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+    named = [phrases[i] for i in said if not _is_alone(phrases[i].phrase)]
     seen = _Seen(recognition, any(one.phrase.asked for one in bias.phrases))
     found = []
-    for group in _groups(list(_usable(recognition, phrases, matches))):
+    for group in _groups(list(_usable(recognition, matches, said))):
         causes = tuple(phrases[match.phrase] for match in group)
         as_heard = all(match.exact and match.hypothesis == 0 for match in group)
         words = _words(recognition.hypotheses[group[0].hypothesis].words, group, causes)
@@ -205,10 +205,8 @@ def _is_alone(phrase: Phrase) -> bool:
     return phrase.signal == GENERIC_SIGNAL or phrase.spelled
 
 
-def _usable(
-    recognition: Recognition, phrases: Sequence[BiasingPhrase], matches: Sequence[Match]
-) -> Iterator[Match]:
-    said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+def _usable(recognition: Recognition, matches: Sequence[Match], said: set[int]) -> Iterator[Match]:
+    """The matches that cut no sign, and of a phrase that was `said` in the plain text only that."""
     for match in matches:
         heard = recognition.hypotheses[match.hypothesis]
         if cuts_a_sign(heard.places, match.start, match.end):

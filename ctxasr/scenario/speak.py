@@ -82,17 +82,11 @@ def _targets(scenario: Scenario) -> list[tuple[int, Path]]:
 
 def _make(target: Path, user: User, seed: int) -> None:
     """One file, under its own name only when it is complete."""
-    from ctxasr.speech.audio import save_flac
+    from ctxasr.speech.audio import save_whole_flac
     from ctxasr.speech.tts import speak
 
     assert user.voice is not None, "_targets chose it"
     assert user.says is not None, "the format wants `says` with `audio`"
     snr_db = DEFAULT_SNR_DB if user.snr_db is None else user.snr_db
     samples = speak(user.says, user.voice, seed=seed, noise_kind=user.noise, snr_db=snr_db)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".part-{target.name}")
-    try:
-        save_flac(part, samples)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    save_whole_flac(target, samples)

@@ -246,3 +246,14 @@ def save_flac(path: Path | str, samples: Samples) -> None:
         soundfile.write(path, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
     except (soundfile.SoundFileError, OSError):
         raise AudioError(f"{path.name}: cannot be written; is the folder there?") from None
+
+
+def save_whole_flac(path: Path, samples: Samples) -> None:
+    """The same under its own name only when it is complete; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        save_flac(part, samples)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

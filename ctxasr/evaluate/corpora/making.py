@@ -128,19 +128,12 @@ def _utterance(folder: Path, plan: Plan, number: int, one: Drawn) -> Utterance:
 
 def _speak(path: Path | None, one: Drawn) -> bool:
     """One file, under its own name only when it is complete; False if it is there."""
-    from ctxasr.speech.audio import save_flac
+    from ctxasr.speech.audio import save_whole_flac
 
     assert path is not None, "_utterance names it"
     if path.is_file():
         return False
-    samples = say(one.says or one.reference, one.speech)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    try:
-        save_flac(part, samples)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    save_whole_flac(path, say(one.says or one.reference, one.speech))
     return True
 
 
