@@ -131,12 +131,14 @@ class WhisperDecoder:
         except ImportError:
             raise MissingPart("faster-whisper: pip install 'ctxasr[whisper]'") from None
         from ctxasr.speech.whisper_scorer import TextScorer
+        from ctxasr.speech.whisper_tokens import mend
 
         folder = model_folder(self._name, fetch=self._fetch)
         try:
             loaded = WhisperModel(str(folder), "cpu", compute_type="int8", cpu_threads=1)
         except (RuntimeError, ValueError):
             raise InputError(f"{folder}: holds no Whisper model of CTranslate2") from None
+        mend(loaded.hf_tokenizer)
         self._tokens = Tokenizer(
             loaded.hf_tokenizer, loaded.model.is_multilingual, "transcribe", "en"
         )
