@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Match
-from ctxasr.speech.phonetics import Ints, encode, end_to_end, pad, spans
+from ctxasr.speech.phonetics import Ints, PhoneTree, encode, end_to_end
 from ctxasr.speech.sought import PHONES_MAX, Pronunciations, Sought, SoughtList, seek
 from ctxasr.speech.spoken import Spoken, speak
 
@@ -68,7 +68,7 @@ RANK_COST: Final = 0.15
 Place = tuple[int, int, int, int]
 """Hypothesis, start, end and phrase of a match."""
 
-Found = dict[Place, tuple[Match, Ints]]
+Found = dict[Place, tuple[Match, bytes]]
 """Matches with the pronunciation that was met."""
 
 
@@ -122,10 +122,7 @@ class SoundAligner:
             if len(listed):
                 found = {} if whole else _inside(spoken, listed)
                 found |= _alone(spoken, listed) | found
-                best |= {
-                    (*place[:3], place[3] + first): (replace(match, phrase=match.phrase + first), v)
-                    for place, (match, v) in found.items()
-                }
+                best |= _renumbered(found, first) if first else found
         return _compared(list(best.values()), spoken, encode(recognition.phones[:PHONES_MAX]))
 
 
@@ -137,6 +134,14 @@ def _inside(spoken: list[Spoken], listed: SoughtList) -> Found:
         if place not in found or match.cost < found[place][0].cost:
             found[place] = match, variant
     return dict(sorted(found.items(), key=lambda item: _rank(item[1][0]))[:MATCHES_MAX])
+
+
+def _renumbered(found: Found, first: int) -> Found:
+    """The same of a list whose first phrase is number `first`."""
+    return {
+        (*place[:3], place[3] + first): (replace(match, phrase=match.phrase + first), phones)
+        for place, (match, phones) in found.items()
+    }
 
 
 def _place(match: Match) -> Place:
@@ -154,7 +159,7 @@ def _by_word(spoken: list[Spoken], names: SoughtList) -> Found:
             *hypothesis.walked_by(names.graph), *hypothesis.joined_in(names.joined, names.longest)
         ]  # fmt: skip
         for hit in hits:
-            said = hypothesis.phones[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
+            said = hypothesis.sound[hypothesis.bounds[hit.start] : hypothesis.bounds[hit.end]]
             variants = names.phrases[hit.phrase].variants
             length = len(variants[0]) if variants else len(said)
             match = Match(h, hit.start, hit.end, hit.phrase, 0.0, length, None, exact=True)
@@ -162,30 +167,32 @@ def _by_word(spoken: list[Spoken], names: SoughtList) -> Found:
     return found
 
 
-def _by_sound(spoken: list[Spoken], names: SoughtList) -> list[tuple[Match, Ints]]:
-    owners, table, lengths = names.rows
-    searched = _searched(spoken, table.size) if len(owners) else []
+def _by_sound(spoken: list[Spoken], names: SoughtList) -> list[tuple[Match, bytes]]:
+    lengths = names.tree.lengths
+    searched = _searched(spoken, names.tree.cells) if names.rows else []
     if not searched:
         return []
     joined, offsets = end_to_end([spoken[h].phones for h in searched])
-    bounds = [(np.unique(spoken[h].bounds[:-1]), np.unique(spoken[h].bounds[1:])) for h in searched]
-    starts = [first + offset for (first, _), offset in zip(bounds, offsets, strict=True)]
-    stops = [last + offset for (_, last), offset in zip(bounds, offsets, strict=True)]
-    costs, begins = spans(table, lengths, joined, np.concatenate(starts), np.concatenate(stops))
-    places = np.repeat(np.arange(len(searched)), [len(one) for one in stops])
-    ends = np.concatenate(stops) - offsets[places]
+    starts: list[int] = []
+    ends: list[tuple[int, int]] = []  # place in `searched`, and the phone behind a word
+    words: list[dict[int, int]] = []  # the first word that begins with or behind a phone
+    for place, (h, offset) in enumerate(zip(searched, offsets.tolist(), strict=True)):
+        bounds = spoken[h].bounds
+        starts += [offset + bound for bound in dict.fromkeys(bounds[:-1])]
+        ends += [(place, offset + bound) for bound in dict.fromkeys(bounds[1:])]
+        words.append({offset + bound: i for i, bound in reversed(list(enumerate(bounds)))})
+    stops, places = np.array([stop for _, stop in ends]), np.array([place for place, _ in ends])
+    costs, begins = names.tree.spans(joined, np.array(starts), stops)
     ranks = (costs + RANK_COST * np.array(searched)[places]) / (1 + lengths[:, None])
-    words = [
-        {int(bound): i for i, bound in reversed(list(enumerate(spoken[h].bounds)))}
-        for h in searched
-    ]
-    found: list[tuple[Match, Ints]] = []
-    for row, stop in _least(ranks, LOOKED_AT_MAX):
-        place, phrase = int(places[stop]), int(owners[row])
-        h, hypothesis, phones = searched[place], spoken[searched[place]], table[row, : lengths[row]]
-        begin = words[place][int(begins[row, stop] - offsets[place])]
-        end, cost = words[place][int(ends[stop])], float(costs[row, stop])
-        for start, past, more in hypothesis.widened(begin, end):
+    rows, columns = _least(ranks, LOOKED_AT_MAX)
+    found: list[tuple[Match, bytes]] = []
+    nearest = rows, columns, begins[rows, columns], costs[rows, columns]
+    for row, column, begin, cost in _in_step(*nearest):
+        place, stop = ends[column]
+        phrase, phones = names.rows[row]
+        h, hypothesis = searched[place], spoken[searched[place]]
+        first, last = words[place][begin], words[place][stop]
+        for start, past, more in hypothesis.widened(first, last):
             if not hypothesis.is_other_than(start, past, names.phrases[phrase], cost + more):
                 match = Match(h, start, past, phrase, cost + more, len(phones), None)
                 found.append((match, phones))
@@ -210,7 +217,7 @@ def _alone(spoken: list[Spoken], listed: SoughtList) -> Found:
     for h, hypothesis in enumerate(spoken):
         number = listed.said.get(hypothesis.words)
         if number is not None and hypothesis.words:
-            phones, end = hypothesis.phones, len(hypothesis.words)
+            phones, end = hypothesis.sound, len(hypothesis.words)
             match = Match(h, 0, end, number, 0.0, len(phones), None, exact=True)
             found[_place(match)] = match, phones
     taken: set[int] = set()
@@ -225,56 +232,59 @@ def _alone(spoken: list[Spoken], listed: SoughtList) -> Found:
     return found
 
 
-def _nearest(spoken: list[Spoken], listed: SoughtList) -> Iterator[tuple[Match, Ints]]:
+def _nearest(spoken: list[Spoken], listed: SoughtList) -> Iterator[tuple[Match, bytes]]:
     """Whole hypotheses as phrases, the nearest by sound first, and their pronunciations."""
     heard = [h for h, one in enumerate(spoken[:ALONE_HYPOTHESES_MAX]) if len(one.phones)]
-    owners, table, lengths = listed.rows
+    lengths = listed.tree.lengths
     longest = max((len(spoken[h].phones) for h in heard), default=0)
     near = np.flatnonzero(
         (lengths <= ALONE_LONGER_MAX * longest) & (longest <= ALONE_LONGER_MAX * lengths)
     )
     if not len(near) or len(near) * longest * longest > SEARCH_CELLS_MAX:
         return
-    table, lengths, owners = table[near][:, : int(lengths[near].max())], lengths[near], owners[near]
     joined, starts = end_to_end([spoken[h].phones for h in heard])
     stops = starts + np.array([len(spoken[h].phones) for h in heard])
-    costs, _ = spans(table, lengths, joined, starts, stops)
-    ranks = (costs + RANK_COST * np.array(heard)) / (1 + lengths[:, None])
-    for row, place in _least(ranks, 3 * ALONE_MATCHES_MAX):
-        h, phones, cost = heard[place], table[row, : lengths[row]], float(costs[row, place])
+    costs, _ = listed.tree.spans(joined, starts, stops, near)
+    ranks = (costs + RANK_COST * np.array(heard)) / (1 + lengths[near][:, None])
+    rows, columns = _least(ranks, 3 * ALONE_MATCHES_MAX)
+    for row, place, cost in _in_step(near[rows], columns, costs[rows, columns]):
+        h, (phrase, phones) = heard[place], listed.rows[row]
         end = len(spoken[h].words)
-        yield Match(h, 0, end, int(owners[row]), cost, len(phones), None), phones
+        yield Match(h, 0, end, phrase, cost, len(phones), None), phones
 
 
-def _least(ranks: NDArray[np.floating[Any]], size: int) -> list[tuple[int, int]]:
+def _least(ranks: NDArray[np.floating[Any]], size: int) -> tuple[Ints, Ints]:
     """Rows and columns of the `size` least, the least first."""
-    best = np.argpartition(ranks, min(size, ranks.size) - 1, axis=None)[:size]
-    best = best[np.argsort(ranks.ravel()[best], kind="stable")]
-    rows, columns = np.unravel_index(best, ranks.shape)
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+    flat = ranks.ravel()
+    best = flat.argpartition(min(size, ranks.size) - 1)[:size]
+    best = best[flat[best].argsort(kind="stable")]
+    return best // ranks.shape[1], best % ranks.shape[1]
 
 
-def _compared(found: list[tuple[Match, Ints]], spoken: list[Spoken], loop: Ints) -> list[Match]:
+def _in_step(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """The entries of arrays of one length, side by side."""
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _compared(found: list[tuple[Match, bytes]], spoken: list[Spoken], loop: Ints) -> list[Match]:
     """Fill in how far each match takes the whole text from all that was heard."""
     if not found:
         return []
-    texts = [spoken[0].phones]
+    texts = [spoken[0].sound]
     for match, phones in found:
         said = spoken[match.hypothesis]
         begin, end = said.bounds[match.start], said.bounds[match.end]
-        texts.append(np.concatenate([said.phones[:begin], phones, said.phones[end:]]))
-    table, lengths = pad([text[: 2 * PHONES_MAX] for text in texts])
+        texts.append(said.sound[:begin] + phones + said.sound[end:])
+    tree = PhoneTree([text[: 2 * PHONES_MAX] for text in texts])
     heard = [one.phones[: 2 * PHONES_MAX] for one in spoken if len(one.phones)]
     joined, offsets = end_to_end([*heard, loop] if len(loop) else heard)
     stops = [o + len(one) for o, one in zip(offsets, [*heard, loop], strict=False)]
-    far, _ = spans(table, lengths, joined, offsets, np.array(stops, np.int64))
+    far, _ = tree.spans(joined, offsets, np.array(stops, np.int64))
     apart = far[:, : len(heard)].mean(axis=1) if heard else np.zeros(len(texts))
     gains = far[0, -1] - far[:, -1] if len(loop) else None
+    farther = (apart[1:] - apart[0]).tolist()
+    nearer = [None] * len(found) if gains is None else gains[1:].tolist()
     return [
-        replace(
-            match,
-            apart=float(apart[i] - apart[0]),
-            gain=None if gains is None else float(gains[i]),
-        )
-        for i, (match, _) in enumerate(found, 1)
+        Match(m.hypothesis, m.start, m.end, m.phrase, m.cost, m.phones, gain, m.exact, more)
+        for (m, _), gain, more in zip(found, nearer, farther, strict=True)
     ]

@@ -22,9 +22,8 @@ def counts(reading: Iterable[str]) -> bool:
     return not NUMBER_WORDS.isdisjoint(reading)
 
 
-def is_part(said: Iterable[str], phrase: Iterable[str]) -> bool:
-    """Whether the words are words of the phrase, in order, and leave out more than small ones."""
-    words, whole = without_small(said), without_small(phrase)
+def is_part(words: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether the words are some of the whole, in order, and not all; both `without_small` ones."""
     return 0 < len(words) < len(whole) and stand_in(words, whole)
 
 
@@ -34,12 +33,13 @@ def stand_in(words: Iterable[str], whole: Iterable[str]) -> bool:
     return all(word in rest for word in words)
 
 
-def beside(phrase: Sequence[str], said: Sequence[str]) -> list[str]:
-    """The words of the phrase but those that are said in the same order, as far as they go."""
-    ours, theirs = without_small(phrase), without_small(said)
-    same = SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks()
+def beside(words: Sequence[str], said: Sequence[str]) -> Sequence[str]:
+    """The words but those that are said in the same order, as far as they go."""
+    if set(words).isdisjoint(said):
+        return words  # by far the most
+    same = SequenceMatcher(a=words, b=said, autojunk=False).get_matching_blocks()
     kept = {block.a + i for block in same for i in range(block.size)}
-    return [word for i, word in enumerate(ours) if i not in kept]
+    return [word for i, word in enumerate(words) if i not in kept]
 
 
 def without_small(words: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from ctxasr.errors import LimitExceeded
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Keys = NDArray[np.int32] | NDArray[np.int64]
 
 # place 0 (lips) .. 7 (glottis); manner; voice
 _CONSONANTS: Final = {
@@ -49,6 +51,8 @@ _SWALLOWED: Final = {"HH": 0.4, "AH": 0.45, "T": 0.5, "D": 0.5, "IH": 0.55, "Y":
 PHONES: Final = (*sorted(_CONSONANTS), *sorted(_VOWELS))
 PAD: Final = len(PHONES)
 """Index after the last phone: fills up shorter rows."""
+
+_PADDING: Final = bytes([PAD])
 
 SKIP_COST: Final = 0.7
 """A phone of one side that has no counterpart on the other."""
@@ -107,12 +111,32 @@ def skip_costs() -> Floats:
     return rounded
 
 
+def skip_cost(phones: Sequence[str]) -> float:
+    """What it costs that none of the phones has a counterpart; their names are known."""
+    return sum(_skip_costs_by_name()[phone] for phone in phones)
+
+
+@cache
+def _skip_costs_by_name() -> dict[str, float]:
+    return dict(zip((*PHONES, ""), skip_costs().tolist(), strict=True))
+
+
 _INDEX: Final = {phone: index for index, phone in enumerate(PHONES)}
+
+
+def known(phones: Sequence[str]) -> Sequence[str]:
+    """The names that are names of phones."""
+    return [phone for phone in phones if phone in _INDEX]
 
 
 def encode(phones: Sequence[str]) -> Ints:
     """Phone names to indices; unknown names are left out."""
     return np.array([_INDEX[phone] for phone in phones if phone in _INDEX], np.int64)
+
+
+def in_bytes(phones: Ints) -> bytes:
+    """Indices of phones, one a byte: short sequences are compared and joined faster so."""
+    return phones.astype(np.uint8).tobytes()
 
 
 def pad(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
@@ -137,54 +161,102 @@ def end_to_end(sequences: Sequence[Ints]) -> tuple[Ints, Ints]:
     return joined, begins.astype(np.int64)
 
 
+class PhoneTree:
+    """Sequences of phones as a tree of their beginnings: "meg bauer" goes on where "meg" ends.
+
+    What several rows begin with is compared once; of a hundred names with their parts, and as many
+    everyday answers, that leaves a third of the work. Node 0 is the root, and the nodes of one
+    depth stand together:
+
+        rows       M EH G,  M EH G B AW ER,  M AE T
+        depth 1    M              (1)
+        depth 2    AE, EH         (2, 3)
+        depth 3    T, G           (4, 5: the ends of the last row and of the first)
+    """
+
+    def __init__(self, rows: Sequence[bytes]):
+        """`rows` as `in_bytes` has them."""
+        self.lengths = lengths = np.array([len(row) for row in rows], np.int64)
+        longest = max(1, int(lengths.max(initial=0)))
+        self.cells = len(rows) * longest
+        order = np.array(sorted(range(len(rows)), key=rows.__getitem__), np.int64)
+        padded = b"".join([rows[i].ljust(longest, _PADDING) for i in order.tolist()])
+        phones = np.frombuffer(padded, np.uint8).reshape(len(rows), longest).T  # (L, n)
+        depths = np.arange(longest)[:, None]
+        new = np.ones(phones.shape, bool)
+        np.not_equal(phones[:, 1:], phones[:, :-1], out=new[:, 1:])
+        np.logical_or.accumulate(new, axis=0, out=new)
+        new &= depths < lengths[order]
+        nodes = np.cumsum(new).reshape(new.shape)  # (L, n): of row and depth, the latest new one
+        above = np.concatenate([np.zeros((1, len(rows)), np.int64), nodes])  # (L + 1, n)
+        self._ends = np.empty(len(rows), np.int64)
+        self._ends[order] = above[lengths[order], np.arange(len(rows))]
+        self._phones, self._parents = phones[new].astype(np.int64), above[:-1][new]  # (nodes,)
+        skip, _, _ = _key_costs()
+        self._skips = np.zeros(len(rows), np.int32)
+        self._skips[order] = skip[phones].sum(axis=0)  # padding costs nothing
+        self._depths = np.cumsum([0, *new.sum(axis=1)]).tolist()
+
+    def spans(
+        self, heard: Ints, starts: Ints, stops: Ints, rows: Ints | slice = slice(None)
+    ) -> tuple[Floats, Ints]:
+        """Each of the rows against every stretch of `heard` from one of `starts` to one of `stops`.
+
+        Returns the cost of the best stretch ending at each stop, (rows, stops), and where it
+        begins; of equally good ones the shortest.
+        """
+        ends, longest = self._ends[rows], int(self.lengths[rows].max(initial=0))
+        keys, run = self._sweep(heard, starts, longest)
+        picked = keys[ends[:, None], stops] + run[stops] + self._skips[rows, None]
+        return _cost(picked), (HEARD_MAX - (picked & HEARD_MAX)).astype(np.int64)
+
+    def _sweep(self, heard: Ints, starts: Ints, longest: int) -> tuple[Keys, Keys]:
+        """Keys of each node down to depth `longest` against heard[begin:j], (nodes + 1, H + 1), and
+        what to add to those of each j, (H + 1,); the skips of a row's own phones are to be added.
+
+        A key holds a cost, in its high bits, and where the stretch begins, counted from HEARD_MAX
+        down, in its low ones: the minimum of two keys is the cheaper stretch with its begin.
+
+        All costs are less what skipping both sides would cost so far. So a phone of the row that is
+        not heard costs nothing, nor does one that was heard and the row lacks: the minimum over all
+        earlier columns is one pass. A pair of phones costs less than nothing.
+        """
+        if len(heard) > HEARD_MAX:
+            raise LimitExceeded("HEARD_MAX", HEARD_MAX, len(heard), "phones")
+        skip, swap, heard_skip = _key_costs()
+        run = np.concatenate([[0], np.cumsum(heard_skip[heard], dtype=np.int64)])
+        kind = np.int32 if run[-1] < _NOWHERE else np.int64  # minutes of speech need more bits
+        run = run.astype(kind)
+        pairs = np.zeros((len(swap), len(run)), kind)  # (39 + 1, H + 1)
+        pairs[:, 1:] = swap[:, heard] - heard_skip[heard] - skip[:, None]
+        keys = np.empty((self._depths[longest] + 1, len(run)), kind)
+        keys[0] = _NOWHERE
+        keys[0, starts] = HEARD_MAX - starts
+        np.minimum.accumulate(keys[0] - run, out=keys[0])
+        for first, last in pairwise(self._depths[: longest + 1]):
+            above = keys.take(self._parents[first:last], axis=0)
+            paired = pairs.take(self._phones[first:last], axis=0)
+            paired.ravel()[1:] += above.ravel()[:-1]  # of the column before; faster than by rows
+            paired[:, 0] = _NOWHERE
+            np.minimum(above, paired, out=above)
+            np.minimum.accumulate(above, axis=1, out=keys[first + 1 : last + 1])
+        return keys, run
+
+
 def distances(rows: Ints, lengths: Ints, heard: Ints) -> Floats:
     """Weighted edit distance of each row (n, L) to `heard` (H,): (n,)."""
-    keys = _sweep(rows, heard, starts=np.array([0]))
-    return _cost(keys[lengths, np.arange(len(rows)), len(heard)])
+    costs, _ = spans(rows, lengths, heard, np.array([0]), np.array([len(heard)]))
+    return costs[:, 0]
 
 
 def spans(rows: Ints, lengths: Ints, heard: Ints, starts: Ints, stops: Ints) -> tuple[Floats, Ints]:
-    """Each row against every stretch of `heard` that begins in `starts` and ends in `stops`.
-
-    Returns the cost of the best stretch ending at each stop, (n, stops), and where it begins; of
-    equally good ones the shortest.
-    """
-    keys = _sweep(rows, heard, starts)
-    picked = keys[lengths[:, None], np.arange(len(rows))[:, None], stops[None, :]]
-    return _cost(picked), (HEARD_MAX - picked % (HEARD_MAX + 1)).astype(np.int64)
+    """`PhoneTree.spans` of rows (n, L), filled up with PAD, that are (n,) long."""
+    cut = [in_bytes(row[:length]) for row, length in zip(rows, lengths.tolist(), strict=True)]
+    return PhoneTree(cut).spans(heard, starts, stops)
 
 
-def _cost(keys: NDArray[np.int32]) -> Floats:
-    return (keys // (HEARD_MAX + 1) / UNITS).astype(np.float32)
-
-
-def _sweep(rows: Ints, heard: Ints, starts: Ints) -> NDArray[np.int32]:
-    """Keys of rows[:, :i] against heard[begin:j]; (L + 1, n, H + 1).
-
-    A key holds a cost, in its high bits, and where the stretch begins, counted from HEARD_MAX
-    down, in its low ones: the minimum of two keys is the cheaper stretch with its begin.
-    """
-    if len(heard) > HEARD_MAX:
-        raise LimitExceeded("HEARD_MAX", HEARD_MAX, len(heard), "phones")
-    count, length = rows.shape
-    width = len(heard) + 1
-    skip, swap, heard_skip = _key_costs()
-    substitution = swap[:, heard]  # (39 + 1, H)
-    # A stretch that grows by one phone that the row lacks costs the sum of skips: with running
-    # sums taken off, the minimum over all earlier columns is one pass.
-    run = np.concatenate([[0], np.cumsum(heard_skip[heard])]).astype(np.int32)
-    keys = np.empty((length + 1, count, width), np.int32)
-    first = np.full(width, _NOWHERE, np.int32)
-    first[starts] = HEARD_MAX - starts
-    keys[0] = np.minimum.accumulate(first - run) + run
-    for i in range(length):
-        phones, here = rows[:, i], keys[i + 1]
-        np.add(keys[i], skip[phones][:, None], out=here)  # a phone of the row is not heard
-        np.minimum(here[:, 1:], keys[i][:, :-1] + substitution[phones], out=here[:, 1:])
-        here -= run
-        np.minimum.accumulate(here, axis=1, out=here)
-        here += run
-    return keys
+def _cost(keys: Keys) -> Floats:
+    return ((keys >> HEARD_MAX.bit_length()) / UNITS).astype(np.float32)
 
 
 @cache

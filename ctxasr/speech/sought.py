@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
 
-import numpy as np
-
-from ctxasr.speech.counted_words import beside, counts, parted
-from ctxasr.speech.phonetics import Ints, encode, pad
+from ctxasr.speech.counted_words import beside, counts, parted, without_small
+from ctxasr.speech.phonetics import PhoneTree, encode, in_bytes
 from ctxasr.speech.phrase_graph import PhraseGraph
 from ctxasr.speech.readings import Reading, Sounds
 from ctxasr.words import Word, fold, normalise
@@ -46,18 +44,22 @@ class Sought:
 
     words: tuple[str, ...]
     readings: tuple[Reading, ...]
-    variants: list[Ints]
+    variants: list[bytes]
+    """Its pronunciations, one byte a phone."""
     numbered: tuple[tuple[list[str], list[str]], ...]
     """Of each reading the other words, and the numbers; nothing where none holds a number."""
     letters: dict[str, int]
     """The phrase and its readings as bare letters and digits, and of how many words at most."""
     lengths: dict[str, int]
     """The phones of each word that is said in it."""
+    telling: tuple[list[str], ...]
+    """Of each reading the words that say something."""
 
     def rest_of(self, said: Sequence[str]) -> int:
-        """The phones of the phrase beside the words that it has in common with `said`."""
+        """The phones of the phrase beside the words that it has in common with `said`, which are
+        those that say something."""
         return min(
-            (sum(self.lengths[word] for word in beside(one, said)) for one in self.readings),
+            (sum(self.lengths[word] for word in beside(one, said)) for one in self.telling),
             default=0,
         )
 
@@ -96,11 +98,14 @@ class SoughtList:
         return max((count for one in self.phrases for count in one.letters.values()), default=0)
 
     @cached_property
-    def rows(self) -> tuple[Ints, Ints, Ints]:
-        """(rows,): whose each pronunciation is; (rows, longest): phones; (rows,): lengths."""
-        found = [(number, row) for number, one in enumerate(self.phrases) for row in one.variants]
-        owners = np.array([number for number, _ in found], np.int64)
-        return owners, *pad([row for _, row in found])
+    def rows(self) -> list[tuple[int, bytes]]:
+        """Every pronunciation, and whose it is."""
+        return [(number, row) for number, one in enumerate(self.phrases) for row in one.variants]
+
+    @cached_property
+    def tree(self) -> PhoneTree:
+        """The phones of `rows`."""
+        return PhoneTree([phones for _, phones in self.rows])
 
     @cached_property
     def said(self) -> dict[tuple[str, ...], int]:
@@ -116,10 +121,10 @@ def seek(phrase: str, pronunciations: Pronunciations) -> Sought:
     """A phrase, as it is written, made ready."""
     sounds = pronunciations.sounds_of(phrase)
     tried = min(PHRASE_PRONUNCIATIONS_MAX, VARIANTS_MAX + len(sounds.readings) - 1)
-    variants = [encode(phones[:PHONES_MAX]) for phones in sounds.phones[:tried]]
+    variants = [in_bytes(encode(phones[:PHONES_MAX])) for phones in sounds.phones[:tried]]
     heard = [phones for phones in variants if len(phones) >= PHRASE_PHONES_MIN]
     if variants and not heard:
-        return Sought((), (), [], (), {}, {})
+        return Sought((), (), [], (), {}, {}, ())
     readings = tuple(tuple(map(str.lower, reading)) for reading in sounds.readings)
     numbered = tuple(map(parted, readings)) if any(map(counts, readings)) else ()
     words = tuple(normalise(phrase).split())
@@ -130,7 +135,8 @@ def seek(phrase: str, pronunciations: Pronunciations) -> Sought:
     }
     by_length = sorted((words, *readings), key=len)
     runs = {letters(path): len(path) for path in by_length}
-    return Sought(words, readings, heard, numbered, runs, lengths)
+    telling = tuple(map(without_small, readings))
+    return Sought(words, readings, heard, numbered, runs, lengths, telling)
 
 
 def letters(words: Iterable[str]) -> str:

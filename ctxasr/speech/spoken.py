@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, takewhile
+from math import inf
 from typing import Final
 
-import numpy as np
-
 from ctxasr.hypotheses import WORDS_MAX, Hypothesis
-from ctxasr.speech.counted_words import counts, goes_on, is_part, parted, stand_in
-from ctxasr.speech.phonetics import Ints, encode, skip_costs
+from ctxasr.speech.counted_words import (
+    counts,
+    goes_on,
+    is_part,
+    parted,
+    stand_in,
+    without_small,
+)
+from ctxasr.speech.phonetics import Ints, encode, in_bytes, known, skip_cost
 from ctxasr.speech.phrase_graph import Found, PhraseGraph
 from ctxasr.speech.readings import Reading
 from ctxasr.speech.sought import Pronunciations, Sought, letters
@@ -36,9 +43,12 @@ class Spoken:
     counted: tuple[Reading, ...]
     """The same, but a numeral as its number: "V" as five."""
     phones: Ints
-    bounds: Ints
+    sound: bytes
+    """The phones, one a byte."""
+    bounds: tuple[int, ...]
     skips: tuple[float, ...]
     """What it costs that a whole word has no counterpart; infinite for words that are not small."""
+    _stretches: dict[tuple[int, int], _Stretch] = field(default_factory=dict, compare=False)
 
     def widened(self, start: int, end: int) -> list[tuple[int, int, float]]:
         """Words `start` to `end`, also with a small word before or behind, and what that costs."""
@@ -49,16 +59,18 @@ class Spoken:
             found.append((start - 1, end, self.skips[start - 1]))
         if end < len(self.words):
             found.append((start, end + 1, self.skips[end]))
-        return [wide for wide in found if wide[2] < np.inf]
+        return [wide for wide in found if wide[2] < inf]
 
     def walked_by(self, graph: PhraseGraph) -> Iterator[Found]:
         """The phrases that stand in it as it is written, as it is said, and before an "'s"."""
         yield from graph.walk(self.words)
-        said = [word.lower() for reading in self.said for word in reading]
+        said = _lower(self.said)
+        ways = [said, [word.removesuffix("'s") for word in said]]
+        if ways[0] == ways[1] == list(self.words):
+            return  # by far the most
         ends = list(accumulate(len(reading) for reading in self.said))
         starts = {end - len(self.said[i]): i for i, end in enumerate(ends) if self.said[i]}
         stops = {end: i + 1 for i, end in enumerate(ends)}
-        ways = [said, [word.removesuffix("'s") for word in said]]
         for way in ways if ways[0] != ways[1] else ways[:1]:
             for hit in graph.walk(way):
                 if hit.start in starts and hit.end in stops:
@@ -90,32 +102,55 @@ class Spoken:
         whoever says a part in so many words says no more: "9:30" is not "9:30 AM". Nor does a
         number speak for the words beside it: "7, please" is not "7 PM".
         """
-        said = [word.lower() for reading in self.said[start:end] for word in reading]
-        if any(is_part(said, reading) for reading in phrase.readings):
+        stretch = self._stretches.get((start, end))
+        if stretch is None:
+            stretch = _Stretch(self.said[start:end], self.counted, start, end)
+            self._stretches[start, end] = stretch
+        if any(is_part(stretch.said, whole) for whole in phrase.telling):
             return True
-        counted = [word.lower() for reading in self.counted[start:end] for word in reading]
-        if not phrase.numbered and not counts(counted):
+        if not phrase.numbered and not stretch.counts:
             return False
-        for way in (said, counted):
-            rest, numbers = parted(way)
+        for rest, numbers in stretch.parted if phrase.numbered else ():
             if any(others == rest and numbers != theirs for others, theirs in phrase.numbered):
                 return True
-        numbers = self._numbers_around(start, end)
-        if phrase.numbered and not any(stand_in(numbers, theirs) for _, theirs in phrase.numbered):
-            return True
-        return cost > REST_COST * min(phrase.rest_of(said), phrase.rest_of(counted))
+        if phrase.numbered:
+            numbers = stretch.numbers_around
+            if not any(stand_in(numbers, theirs) for _, theirs in phrase.numbered):
+                return True
+        return cost > REST_COST * min(map(phrase.rest_of, stretch.ways))
 
-    def _numbers_around(self, start: int, end: int) -> list[str]:
-        """The numbers of words `start` to `end`, and those that go on beside them: of "ten
-        thousand" no word is a number by itself, and "Henry the Sixth" is none without his.
+
+class _Stretch:
+    """Words `start` to `end` of a hypothesis, which many phrases are compared with."""
+
+    def __init__(
+        self, said: tuple[Reading, ...], all_counted: tuple[Reading, ...], start: int, end: int
+    ) -> None:
+        self._all_counted, self._start, self._end = all_counted, start, end
+        counted = all_counted[start:end]
+        self._ways = [_lower(said)] if said == counted else [_lower(said), _lower(counted)]
+        self.counts = counts(self._ways[-1])
+        self.ways = [without_small(way) for way in self._ways]
+        """As they are said, and with numerals as numbers where that differs; no small words."""
+        self.said = self.ways[0]
+
+    @cached_property
+    def parted(self) -> list[tuple[list[str], list[str]]]:
+        return [parted(way) for way in self._ways]
+
+    @cached_property
+    def numbers_around(self) -> list[str]:
+        """Their numbers, and those that go on beside them: of "ten thousand" no word is a number
+        by itself, and "Henry the Sixth" is none without his.
         """
-        before = list(takewhile(goes_on, reversed(self.counted[:start])))
-        behind = takewhile(goes_on, self.counted[end:])
-        return parted(
-            word
-            for reading in (*reversed(before), *self.counted[start:end], *behind)
-            for word in reading
-        )[1]
+        counted, start, end = self._all_counted, self._start, self._end
+        before = list(takewhile(goes_on, reversed(counted[:start])))
+        behind = takewhile(goes_on, counted[end:])
+        return parted(_lower([*reversed(before), *counted[start:end], *behind]))[1]
+
+
+def _lower(readings: Sequence[Reading]) -> list[str]:
+    return [word.lower() for reading in readings for word in reading]
 
 
 def speak(heard: Hypothesis, pronunciations: Pronunciations) -> Spoken:
@@ -124,15 +159,13 @@ def speak(heard: Hypothesis, pronunciations: Pronunciations) -> Spoken:
     readings = pronunciations.readings(heard.text, places)
     said = tuple(ways[0] for ways in readings)
     counted = tuple(next(filter(counts, ways), ways[0]) for ways in readings)
-    sounds = [encode(pronunciations.first_phones(reading)) for reading in said]
-    bounds = np.concatenate([[0], np.cumsum([len(sound) for sound in sounds])]).astype(np.int64)
-    costs = skip_costs()
+    sounds = [known(pronunciations.first_phones(reading)) for reading in said]
+    bounds = tuple(accumulate(map(len, sounds), initial=0))
     small = [
-        SMALL_WORD_DISCOUNT * float(costs[sound].sum())
-        if len(sound) <= SMALL_WORD_PHONES
-        else np.inf
+        SMALL_WORD_DISCOUNT * skip_cost(sound) if len(sound) <= SMALL_WORD_PHONES else inf
         for sound in sounds
     ]
-    joined = np.concatenate([*sounds, np.zeros(0, np.int64)])
-    words = tuple(place.text for place in places)
-    return Spoken(words, said, counted, joined, bounds, tuple(small))
+    joined = encode([phone for sound in sounds for phone in sound])
+    return Spoken(
+        heard.words[:WORDS_MAX], said, counted, joined, in_bytes(joined), bounds, tuple(small)
+    )

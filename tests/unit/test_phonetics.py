@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxasr.speech.phonetics import (
+    HEARD_MAX,
     PAD,
     PHONES,
     Ints,
+    PhoneTree,
     distances,
     encode,
+    in_bytes,
     pad,
     skip_costs,
     spans,
@@ -65,6 +68,35 @@ def test_a_span_is_the_cheapest_stretch_and_begins_where_it_says(
             assert begins[i, j] in starts
             said = textbook(row, heard[begins[i, j] : stop])
             assert said == pytest.approx(best, abs=1e-4)
+
+
+few = st.lists(st.integers(0, 2), max_size=5).map(lambda phones: np.array(phones, np.int64))
+
+
+@given(st.lists(few, min_size=1, max_size=6), sequences, st.data())
+@settings(max_examples=60, deadline=None)
+def test_rows_of_a_tree_cost_what_each_costs_alone(
+    rows: list[Ints], heard: Ints, data: st.DataObject
+) -> None:
+    starts, stops = np.array([0, len(heard) // 2]), np.array([len(heard)])
+    tree = PhoneTree(list(map(in_bytes, rows)))
+    costs, begins = tree.spans(heard, starts, stops)
+    for i, row in enumerate(rows):
+        alone = spans(*pad([row]), heard, starts, stops)
+        assert (costs[i], begins[i]) == (alone[0][0], alone[1][0])
+    some = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1)))
+    some_costs, some_begins = tree.spans(heard, starts, stops, some)
+    assert (some_costs == costs[some]).all()
+    assert (some_begins == begins[some]).all()
+
+
+def test_what_ends_six_minutes_of_speech_is_found() -> None:
+    heard = np.full(HEARD_MAX, PHONES.index("S"))
+    heard[-2:] = encode(["M", "EH"])
+    starts, stops = np.array([0, HEARD_MAX - 2]), np.array([1, HEARD_MAX])
+    costs, begins = spans(*pad([encode(["M", "EH"])]), heard, starts, stops)
+    assert costs[0, 1] == 0
+    assert begins[0].tolist() == [0, HEARD_MAX - 2]
 
 
 def test_costs_are_a_symmetric_dissimilarity() -> None:
