@@ -34,17 +34,15 @@ class Hypothesis:
     text: str
     score: float = 0.0
     places: tuple[Word, ...] = field(init=False, compare=False)
+    words: tuple[str, ...] = field(init=False, compare=False)
+    """The words as they are compared."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "places", words_in(self.text))
+        object.__setattr__(self, "words", tuple(place.text for place in self.places))
 
     def __repr__(self) -> str:  # none of these shows what was said: a traceback may
         return f"Hypothesis({len(self.words)} words, {self.score:g})"
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words as they are compared."""
-        return tuple(place.text for place in self.places)
 
 
 def checked_n_best(entries: int) -> int:

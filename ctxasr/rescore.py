@@ -207,4 +207,6 @@ def _best(
 
 def _log_sum(scores: Sequence[float]) -> float:
     top = max(scores)
+    if len(scores) == 1:
+        return top
     return top + math.log(sum(math.exp(score - top) for score in scores))

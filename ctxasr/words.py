@@ -113,6 +113,8 @@ def normalise(text: str) -> str:
 
 def fold(word: str) -> str:
     """Without accents: "beyoncé" -> "beyonce"; other scripts stay as they are."""
+    if word.isascii():
+        return word
     plain = unicodedata.normalize("NFKD", word.translate(_FOLDED))
     return "".join(
         str(unicodedata.decimal(c)) if c.isdecimal() else c
