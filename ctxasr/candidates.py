@@ -139,12 +139,11 @@ async def candidates(
     recognition: Recognition, bias: Bias, aligner: PhraseAligner
 ) -> list[Candidate]:
     """All that phrases of `bias` make possible; the plain text may be among it."""
-    inside = [one for one in bias.phrases if not _is_alone(one.phrase)]
-    asked = [one for one in inside if one.phrase.asked]
-    alone = [one for one in bias.phrases if _is_alone(one.phrase)]
-    alone += _spelled(asked or inside)
-    others = [one for one in inside if not one.phrase.asked][: max(0, PHRASES_MAX - len(asked))]
-    phrases = [*asked, *others, *alone]
+    asked, others, alone = list[BiasingPhrase](), list[BiasingPhrase](), list[BiasingPhrase]()
+    for one in bias.phrases:
+        (alone if _is_alone(one.phrase) else asked if one.phrase.asked else others).append(one)
+    alone += _spelled(asked or others)
+    phrases = [*asked, *others[: max(0, PHRASES_MAX - len(asked))], *alone]
     matches = await aligner.align(
         recognition,
         [biasing.phrase.spelling for biasing in phrases],
@@ -153,7 +152,7 @@ async def candidates(
     )
     said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
     named = [phrases[i] for i in said if not _is_alone(phrases[i].phrase)]
-    seen = _Seen(recognition, any(one.phrase.asked for one in bias.phrases))
+    seen = _Seen(recognition, bool(asked) or any(one.phrase.asked for one in alone))
     found = []
     for group in _groups(list(_usable(recognition, matches, said))):
         causes = tuple(phrases[match.phrase] for match in group)
@@ -226,6 +225,8 @@ def _groups(matches: Sequence[Match]) -> Iterator[tuple[Match, ...]]:
     for several in tried.values():
         for size in range(2, TOGETHER_MAX + 1):
             for group in combinations(sorted(several, key=lambda one: one.start), size):
+                if group[0].end > group[1].start:
+                    continue  # by far the most
                 apart = all(one.end <= other.start for one, other in pairwise(group))
                 if apart and len({one.phrase for one in group}) == size:
                     yield group
@@ -273,53 +274,94 @@ class _Seen:
         self._shares = {
             word: sum(word in one for one in heard) / len(heard) for word in self._plain
         }
+        self._replaced = dict[tuple[str, ...], tuple[float, float, float, float, float]]()
+        self._around = dict[
+            tuple[int, tuple[tuple[int, int], ...]], tuple[list[str], float, float]
+        ]()
 
     def _is_unasked(self, phrase: Phrase) -> bool:
         return self._asked and not phrase.asked and phrase.signal != GENERIC_SIGNAL
 
     def evidence(self, group: tuple[Match, ...], causes: tuple[BiasingPhrase, ...]) -> Evidence:
         place = group[0].hypothesis
-        heard = self._recognition.hypotheses[place].words
-        put = [word for cause in causes for word in cause.phrase.text.split()]
-        inside = {i for match in group for i in range(match.start, match.end)}
-        outside = [word for i, word in enumerate(heard) if i not in inside]
+        outside, edits, strange = self._beside(group)
+        cost = relative = prior = gain = apart = 0.0
+        phones = part = generic = spelled = unasked = 0
+        exact, put = place > 0, list[str]()
+        for match, cause in zip(group, causes, strict=True):
+            phrase = cause.phrase
+            cost += match.cost
+            relative += match.cost / max(1, match.phones)
+            phones += match.phones
+            prior += cause.log_prior
+            part += phrase.whole != ""
+            generic += phrase.signal == GENERIC_SIGNAL
+            gain += match.gain or 0.0
+            apart += match.apart
+            exact = exact and match.exact
+            spelled += phrase.spelled
+            unasked += self._is_unasked(phrase)
+            put += phrase.text.split()
         new = {*put, *outside}
-        replaces = [word for word in self._plain if word not in new]
-        named = [word for word in replaces if is_name(word)]
-        frequencies = [log_frequency(word) for word in replaces]
-        unknown = sum(one <= LOG_FREQUENCY_MIN for one in frequencies)
-        common = float(sum(map(is_common, replaces)))
-        shares = [self._shares[word] for word in set(replaces)]
-        cost = sum(match.cost for match in group)
+        replaces = tuple([word for word in self._plain if word not in new])
+        frequency, names, common, unknown, agreement = self._of_replaced(replaces)
         return Evidence(
             spans=float(len(group)),
             cost=cost,
-            relative=sum(match.cost / max(1, match.phones) for match in group),
-            phones=float(sum(match.phones for match in group)),
-            prior=sum(cause.log_prior for cause in causes),
-            part=float(sum(cause.phrase.whole != "" for cause in causes)),
-            generic=float(sum(cause.phrase.signal == GENERIC_SIGNAL for cause in causes)),
-            gain=sum(match.gain or 0.0 for match in group),
-            apart=sum(match.apart for match in group),
-            exact=float(place > 0 and all(match.exact for match in group)),
+            relative=relative,
+            phones=float(phones),
+            prior=prior,
+            part=float(part),
+            generic=float(generic),
+            gain=gain,
+            apart=apart,
+            exact=float(exact),
             place=float(place),
-            outside=float(edits_outside(self._recognition, group)),
-            strange=float(min(STRANGE_MAX, sum(word not in _CARRIERS for word in outside))),
-            frequency=max(REPLACED_LOG_FREQUENCY_MIN, sum(frequencies)),
-            names=float(len(named)),
+            outside=edits,
+            strange=strange,
+            frequency=frequency,
+            names=names,
             common=common,
-            unknown=float(unknown),
-            support=sum(word in self._words for word in put) / max(1, len(put)),
+            unknown=unknown,
+            support=sum([word in self._words for word in put]) / max(1, len(put)),
             hypotheses=float(min(HYPOTHESES_COUNTED_MAX, len(self._recognition.hypotheses))),
             alone=float(not outside),
             common_alone=0.0 if outside else common,
-            agreement=sum(shares) / max(1, len(shares)),
+            agreement=agreement,
             homophone=float(place == 0 and cost == 0.0 and bool(replaces)),
             everyday=float(self._everyday),
             ordinary=float(self._ordinary),
-            spelled=float(sum(cause.phrase.spelled for cause in causes)),
-            unasked=float(sum(self._is_unasked(cause.phrase) for cause in causes)),
+            spelled=float(spelled),
+            unasked=float(unasked),
         )
+
+    def _of_replaced(self, words: tuple[str, ...]) -> tuple[float, float, float, float, float]:
+        """Evidence of the plain words that are replaced: most candidates replace the same ones."""
+        found = self._replaced.get(words)
+        if found is None:
+            frequencies = [log_frequency(word) for word in words]
+            shares = [self._shares[word] for word in dict.fromkeys(words)]
+            found = self._replaced[words] = (
+                max(REPLACED_LOG_FREQUENCY_MIN, sum(frequencies)),
+                float(sum(map(is_name, words))),
+                float(sum(map(is_common, words))),
+                float(sum(one <= LOG_FREQUENCY_MIN for one in frequencies)),
+                sum(shares) / max(1, len(shares)),
+            )
+        return found
+
+    def _beside(self, group: tuple[Match, ...]) -> tuple[list[str], float, float]:
+        """The words beside a group, and evidence of them: most groups stand in the same places."""
+        place, spans = group[0].hypothesis, tuple([(one.start, one.end) for one in group])
+        found = self._around.get((place, spans))
+        if found is None:
+            heard = self._recognition.hypotheses[place].words
+            inside = {i for match in group for i in range(match.start, match.end)}
+            words = [word for i, word in enumerate(heard) if i not in inside]
+            strange = float(min(STRANGE_MAX, sum(word not in _CARRIERS for word in words)))
+            found = words, float(edits_outside(self._recognition, group)), strange
+            self._around[place, spans] = found
+        return found
 
 
 def edits_outside(recognition: Recognition, group: Sequence[Match]) -> int:
