@@ -1,11 +1,10 @@
 """How far apart two sounds are, and the cheapest way from one sequence of phones to others.
 
-The distance of two phones counts the articulatory features in which they differ: for consonants
-place, manner and voice; for vowels height, backness, rounding and glide. A phone that is missing
-or too much costs by how easily it is swallowed: HH, T, D and the schwa cheaply.
+What it costs that one phone was heard as another, or not at all, was learnt from what recognisers
+made of names (`phone_costs`).
 
-Sources: the feature set of P. Ladefoged, "A Course in Phonetics"; weighted edit distance of
-R. Wagner and M. Fischer, "The string-to-string correction problem", J. ACM 1974.
+Source: weighted edit distance of R. Wagner and M. Fischer, "The string-to-string correction
+problem", J. ACM 1974.
 """
 
 from __future__ import annotations
@@ -19,46 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.errors import LimitExceeded
+from ctxasr.speech.articulation import PHONES, UNITS
+from ctxasr.speech.phone_costs import shipped_costs
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Keys = NDArray[np.int32] | NDArray[np.int64]
 
-# place 0 (lips) .. 7 (glottis); manner; voice
-_CONSONANTS: Final = {
-    "P": (0, "stop", 0), "B": (0, "stop", 1), "T": (3, "stop", 0), "D": (3, "stop", 1),
-    "K": (6, "stop", 0), "G": (6, "stop", 1), "CH": (4, "affricate", 0), "JH": (4, "affricate", 1),
-    "F": (1, "fricative", 0), "V": (1, "fricative", 1), "TH": (2, "fricative", 0),
-    "DH": (2, "fricative", 1), "S": (3, "fricative", 0), "Z": (3, "fricative", 1),
-    "SH": (4, "fricative", 0), "ZH": (4, "fricative", 1), "HH": (7, "fricative", 0),
-    "M": (0, "nasal", 1), "N": (3, "nasal", 1), "NG": (6, "nasal", 1),
-    "L": (3, "liquid", 1), "R": (4, "liquid", 1), "W": (0, "glide", 1), "Y": (5, "glide", 1),
-}  # fmt: skip
-# height 0 (open) .. 3 (close); backness 0 (front) .. 2 (back); rounding; the glide's end or ""
-_VOWELS: Final = {
-    "IY": (3, 0, 0, ""), "IH": (2.6, 0.4, 0, ""), "EH": (1.6, 0.2, 0, ""), "AE": (0.6, 0, 0, ""),
-    "AA": (0, 1.8, 0, ""), "AO": (1, 2, 1, ""), "AH": (1.3, 1.2, 0, ""), "UH": (2.5, 1.7, 1, ""),
-    "UW": (3, 2, 1, ""), "ER": (1.6, 1, 0.6, "R"), "EY": (2, 0, 0, "Y"), "AY": (0.3, 1, 0, "Y"),
-    "OY": (1.2, 2, 1, "Y"), "AW": (0.3, 1.2, 0.3, "W"), "OW": (1.8, 2, 1, "W"),
-}  # fmt: skip
-_MANNER: Final = {
-    frozenset({"stop", "affricate"}): 0.5, frozenset({"affricate", "fricative"}): 0.4,
-    frozenset({"stop", "fricative"}): 0.6, frozenset({"liquid", "glide"}): 0.5,
-    frozenset({"nasal", "liquid"}): 0.7, frozenset({"nasal", "stop"}): 0.7,
-}  # fmt: skip
-_SWALLOWED: Final = {"HH": 0.4, "AH": 0.45, "T": 0.5, "D": 0.5, "IH": 0.55, "Y": 0.5, "R": 0.6}
-
-PHONES: Final = (*sorted(_CONSONANTS), *sorted(_VOWELS))
 PAD: Final = len(PHONES)
 """Index after the last phone: fills up shorter rows."""
 
 _PADDING: Final = bytes([PAD])
-
-SKIP_COST: Final = 0.7
-"""A phone of one side that has no counterpart on the other."""
-
-UNITS: Final = 256
-"""Costs are whole multiples of 1/256, so that sums of them are exact in integers."""
 
 HEARD_MAX: Final = 4_095
 """Phones of one utterance: about six minutes of speech; fits the low 12 bits of a key."""
@@ -75,40 +45,14 @@ _NOWHERE: Final = 2**30
 
 @cache
 def substitution_costs() -> Floats:
-    """(39, 39): 0 on the diagonal, at most 1."""
-    costs = np.ones((len(PHONES), len(PHONES)), np.float32)
-    for i, a in enumerate(PHONES):
-        for j, b in enumerate(PHONES):
-            if a == b:
-                costs[i, j] = 0
-            elif a in _CONSONANTS and b in _CONSONANTS:
-                (place, manner, voice), (place2, manner2, voice2) = _CONSONANTS[a], _CONSONANTS[b]
-                apart = 0.0 if manner == manner2 else _MANNER.get(frozenset({manner, manner2}), 0.8)
-                costs[i, j] = min(
-                    1.0, 0.12 * abs(place - place2) + apart + 0.2 * abs(voice - voice2)
-                )
-            elif a in _VOWELS and b in _VOWELS:
-                va, vb = _VOWELS[a], _VOWELS[b]
-                costs[i, j] = min(
-                    1.0,
-                    0.22 * abs(va[0] - vb[0])
-                    + 0.18 * abs(va[1] - vb[1])
-                    + 0.1 * abs(va[2] - vb[2])
-                    + (0.15 if va[3] != vb[3] else 0.0),
-                )
-    for a, b, cost in (("R", "ER", 0.3), ("W", "UW", 0.4), ("Y", "IY", 0.4), ("L", "OW", 0.6)):
-        i, j = PHONES.index(a), PHONES.index(b)
-        costs[i, j] = costs[j, i] = cost
-    rounded: Floats = (np.rint(costs * UNITS) / UNITS).astype(np.float32)
-    return rounded
+    """(39, 39), said and heard: 0 on the diagonal, elsewhere above 0 and at most 1."""
+    return (shipped_costs().substitution / UNITS).astype(np.float32)
 
 
 @cache
 def skip_costs() -> Floats:
     """(39 + 1,): what it costs that a phone has no counterpart; padding costs nothing."""
-    costs = [_SWALLOWED.get(phone, SKIP_COST) for phone in PHONES]
-    rounded: Floats = (np.rint(np.array([*costs, 0.0]) * UNITS) / UNITS).astype(np.float32)
-    return rounded
+    return (np.append(shipped_costs().skip, 0) / UNITS).astype(np.float32)
 
 
 def skip_cost(phones: Sequence[str]) -> float:

@@ -38,7 +38,7 @@ from ctxasr.gateway.export.replies import end_of
 from ctxasr.gateway.export.targets import TARGETS, export
 from ctxasr.hints import HINTS_MAX, hints_of
 from ctxasr.hypotheses import PHRASES_MAX, Phrase
-from ctxasr.speech.phonetics import PHONES
+from ctxasr.speech.articulation import PHONES
 from ctxasr.speech.pronounce import Pronouncer
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctxasr.speech.articulation import PHONES
 from ctxasr.speech.phonetics import (
     HEARD_MAX,
     PAD,
-    PHONES,
     Ints,
     PhoneTree,
     distances,
