@@ -1,4 +1,4 @@
-"""`ctxasr train`: context encoder, grapheme-to-phoneme, language model, rescorer's weights."""
+"""`ctxasr train`: every model and table of the package, by parts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Part(StrEnum):
     ENCODER = "encoder"
     G2P = "g2p"
     LANGUAGE = "language"
+    CONFUSIONS = "confusions"
     RESCORER = "rescorer"
     VOCABULARY = "vocabulary"
 
@@ -34,7 +35,8 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            envvar="CTXASR_DATA", help="encoder, rescorer: the folder that holds sgd_followup/."
+            envvar="CTXASR_DATA",
+            help="encoder, rescorer: the folder that holds sgd_followup/; confusions: evi_names/.",
         ),
     ] = None,
     out: Annotated[
@@ -66,7 +68,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model: the context encoder, grapheme-to-phoneme, the domain language model of the
-    embedded recogniser, the rescorer's weights, or its table of words.
+    embedded recogniser, the costs of phones that are confused, the rescorer's weights, or its table
+    of words.
 
     The same seed on the same machine gives the same weights. They are written at the end, as a
     whole; a stopped training leaves what was there before. The rescorer's weights are printed.
@@ -74,6 +77,7 @@ def train(
     - `ctxasr train --data DIR --out weights/`
     - `ctxasr train --part g2p --out weights/`
     - `ctxasr train --part language --out weights/`
+    - `ctxasr train --part confusions --data DIR --out weights/`
     - `ctxasr train --part vocabulary --out ctxasr/`
     - `ctxasr train --part rescorer --data DIR --recogniser pocketsphinx --recogniser whisper`
     """
@@ -92,6 +96,8 @@ def train(
             figures = _train_g2p(out, _given(seed, 0), epochs)
         elif part is Part.LANGUAGE:
             figures = _train_language(out, _given(seed, 0), sentences, progress)
+        elif part is Part.CONFUSIONS:
+            figures = _learn_confusions(data, out, _given(seed, 7))
         elif data is None:
             raise InputError("--data (or CTXASR_DATA) is missing; give the folder of the data")
         else:
@@ -153,6 +159,16 @@ def _make_vocabulary(out: Path) -> dict[str, Any]:
     with whole_files(out) as folder:
         counts = make_vocabulary(folder / TABLE.name)
     return {"table": str(out / TABLE.name), **counts}
+
+
+def _learn_confusions(data: Path | None, out: Path, seed: int) -> dict[str, Any]:
+    from ctxasr.evaluate.confusions import make_costs
+    from ctxasr.report.output import whole_files
+    from ctxasr.speech.phone_costs import TABLE
+
+    with whole_files(out) as folder:
+        figures = make_costs(data, folder / TABLE.name, seed)
+    return {"table": str(out / TABLE.name), "seed": seed, **figures}
 
 
 def _train_g2p(out: Path, seed: int, epochs: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far apart two phones are by how they are made.
+"""How far apart two phones are by how they are made: the costs before any data were seen.
 
 The distance of two phones counts the articulatory features in which they differ: for consonants
 place, manner and voice; for vowels height, backness, rounding and glide. A phone that is missing
@@ -7,7 +7,8 @@ or too much costs by how easily it is swallowed: HH, T, D and the schwa cheaply.
     P and B    differ in voice        0.2
     P and S    in place and manner    0.96
 
-Source: the feature set of P. Ladefoged, "A Course in Phonetics".
+`evaluate.confusions` corrects them by what was heard. Source: the feature set of P. Ladefoged, "A
+Course in Phonetics".
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ def test_the_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
         "ctxasr/py.typed",
         "ctxasr/encoder/weights/context.safetensors",
         "ctxasr/speech/weights/g2p.safetensors",
+        "ctxasr/speech/weights/phone_costs.tsv",
         "ctxasr/speech/weights/assistant.lm.bin",
         "ctxasr/speech/weights/assistant.dict",
         "ctxasr/speech/language/sentences.txt",
