@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ctxasr.errors import ContextUnavailable, MissingPart
+from ctxasr.errors import MissingPart
 from ctxasr.hypotheses import N_BEST_MAX, Hypothesis, Recognition, checked_n_best
 from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
@@ -125,13 +125,7 @@ class PocketSphinxRecognizer:
             LimitExceeded: more than TEXTS_MAX texts.
         """
         check_texts(texts)
-        try:
-            scores: list[float] = await self._worker.call(
-                "log_likelihoods", recognition.sound, list(texts)
-            )
-        except MissingPart:  # the process has died, and what it kept with it
-            raise ContextUnavailable("the recogniser's process has died") from None
-        return scores
+        return await self._worker.log_likelihoods(recognition.sound, texts)
 
     def close(self) -> None:
         """Let go of the thread or process; waits for an utterance that is being decoded."""

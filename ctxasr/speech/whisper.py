@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxasr.errors import ContextUnavailable, InputError, MissingPart
+from ctxasr.errors import InputError, MissingPart
 from ctxasr.hypotheses import Recognition, checked_n_best, n_best
 from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
@@ -99,10 +99,7 @@ class WhisperRecognizer:
         check_texts(texts)
         scores: list[float] = []
         for some in _passes(texts):
-            try:
-                scores += await self._worker.call("log_likelihoods", recognition.sound, some)
-            except MissingPart:  # the process has died, and what it kept with it
-                raise ContextUnavailable("the recogniser's process has died") from None
+            scores += await self._worker.log_likelihoods(recognition.sound, some)
         return scores
 
     def close(self) -> None:

@@ -13,13 +13,13 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any
 
-from ctxasr.errors import MissingPart
+from ctxasr.errors import ContextUnavailable, MissingPart
 
 
 class Worker:
@@ -53,6 +53,18 @@ class Worker:
             return await loop.run_in_executor(self._executor, self._call, method, *args)
         except BrokenProcessPool:
             raise MissingPart("the recogniser's process has died; make a new recogniser") from None
+
+    async def log_likelihoods(self, sound: object, texts: Sequence[str]) -> list[float]:
+        """Those of the object, under a sound that it has kept.
+
+        Raises:
+            ContextUnavailable: it is kept no more; the process has died, if there was one.
+        """
+        try:
+            scores: list[float] = await self.call("log_likelihoods", sound, list(texts))
+        except MissingPart:
+            raise ContextUnavailable("the recogniser's process has died") from None
+        return scores
 
     def close(self) -> None:
         """Let go of the thread or process; waits for the call that is being carried out."""
