@@ -190,14 +190,14 @@ def default_recognizer(name: str = RECOGNISER) -> Recognizer:
 def default_aligner() -> PhraseAligner:
     """Alignment by CMUdict's pronunciations and the grapheme-to-phoneme model."""
     from ctxasr.bias import GENERIC_ANSWERS
+    from ctxasr.english.sentences import SentenceModel
     from ctxasr.speech.align import SoundAligner
     from ctxasr.speech.pronounce import Pronouncer
-    from ctxasr.vocabulary import log_frequency
 
     pronouncer = Pronouncer()
     for text in GENERIC_ANSWERS:  # loads the dictionaries before anyone waits for them
         pronouncer.phrase_phones(text)
-    log_frequency("")
+    SentenceModel().log_probability([])
     return SoundAligner(pronouncer)
 
 

@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxasr.english.everyday import EVERYDAY_ANSWERS
 from ctxasr.events import TurnText
-from ctxasr.everyday import EVERYDAY_ANSWERS
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
 from ctxasr.words import Word, is_said, normalise, seen_in, words_in
 
@@ -52,6 +52,8 @@ _QUESTION_WORDS: Final = frozenset(
     "do did does is are was which what who where when how should would could can shall will i you "
     "or here there the your my in on at for it sorry okay sure found got and".split()
 )
+_COUNTS: Final = frozenset("one two three four five six seven eight nine ten none all both".split())
+"""What a sentence may begin with, and what names nothing by itself: "Two of them are open."."""
 _LINKS: Final = frozenset("of and the de la".split())
 """Small words that may stand inside a name, one at a time."""
 _GLUE: Final = re.compile("[-\u2010\u2011'.:/*]?")
@@ -265,7 +267,8 @@ def _name(text: str, run: list[Word]) -> Iterator[str]:
     while at < len(run) and run[at].text in _QUESTION_WORDS and not _touch(run[at : at + 2]):
         at += 1
     name = text[run[at].start : run[-1].end] if at < len(run) else ""
-    if len(name) >= PART_CHARS_MIN:
+    counts = len(run) == at + 1 and run[at].text in _COUNTS
+    if len(name) >= PART_CHARS_MIN and not counts:
         yield name
 
 

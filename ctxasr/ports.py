@@ -219,12 +219,19 @@ class PhraseAligner(Protocol):
         ...
 
     async def align(
-        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+        self,
+        recognition: Recognition,
+        phrases: Sequence[str],
+        *,
+        asked: int = 0,
+        alone: int = 0,
+        offered: int = 0,
     ) -> list[Match]:
         """The best matches of `phrases`, as they are written, a bounded number of them.
 
-        The first `asked` of the phrases are sought apart, so that no others crowd them out; the
-        last `alone` are sought as whole utterances only.
+        The first `asked` of the phrases are sought apart, so that no others crowd them out. The
+        last `offered` are matched with the whole first hypothesis, whatever it says, and the
+        `alone` before them are sought as whole utterances only.
         """
         ...
 

@@ -5,15 +5,19 @@ words were before. Keeping the plain text scores 0, a candidate scores
 
     weights . evidence [ + audio weight * (log P(candidate | audio) - log P(plain | audio)) ]
 
-and its log odds against all the rest decide: the text is changed where they pass a threshold. The
-evidence of the text alone picks the few candidates that are scored against the audio, and decides
-by itself, under stricter weights, where there is no audio or no time. An everyday answer is never
-changed by text alone. Without bias the result is the plain text, to the letter.
+and the softmax of all scores is how probable each text is. The likeliest other text is taken where
+the plain one is expected to have more word errors, each text being right with its probability: the
+log ratio of the two expectations must pass a threshold. Of two texts alone it is the log odds of
+one against the other; and names that sound alike, of which none is likely by itself, speak together
+against a text that is like none of them. Few candidates are scored against the audio, those that
+are likeliest before it; where there is no audio or no time, text decides by itself under weights of
+its own. An everyday answer is never changed by text alone. Without bias the result is the plain
+text, to the letter.
 
-The weights are fitted by minimum expected word errors; `ctxasr train --part rescorer` prints them.
+The weights are fitted by maximum likelihood; `ctxasr train --part rescorer` prints them.
 
-Source: D. Povey and P. Woodland, "Minimum phone error and I-smoothing", ICASSP 2002, for fitting
-by expected errors over a list of candidates.
+Source: V. Goel and W. Byrne, "Minimum Bayes-risk automatic speech recognition", Computer Speech
+and Language 14, 2000, for deciding by expected errors over a list of texts.
 """
 
 from __future__ import annotations
@@ -25,12 +29,19 @@ from typing import Final
 
 from ctxasr.bias import Bias
 from ctxasr.candidates import Candidate, candidates, text_of
+from ctxasr.english.everyday import is_everyday
 from ctxasr.errors import ContextUnavailable
-from ctxasr.everyday import is_everyday
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.ports import AcousticScorer, PhraseAligner
 from ctxasr.spelling import changes_between, style_of
-from ctxasr.weights import WITH_PHONE_LOOP, WITH_SOUND, WITHOUT_PHONE_LOOP, Weights
+from ctxasr.weights import (
+    WITH_PHONE_LOOP,
+    WITH_PHONE_LOOP_AND_SOUND,
+    WITH_SOUND,
+    WITHOUT_PHONE_LOOP,
+    Weights,
+)
+from ctxasr.words import edits_between
 
 SCORED_MAX: Final = 7
 """Candidates that are scored against the audio, beside the plain text."""
@@ -38,29 +49,29 @@ SCORED_MAX: Final = 7
 EVERYDAY_AUDIO_MIN: Final = 3.0
 """Natural log by which the audio must prefer a text to an everyday answer: twenty to one."""
 
-WORDS_APART_MAX: Final = 1
-"""Words that a hypothesis may have more or less than the first to take its place by text alone:
-both were heard in the same sound."""
+COMPARED_MAX: Final = 10
+"""Texts that are compared with one another, the most probable; the rest have no weight."""
+
+TINY_ERRORS: Final = 1e-9
+"""Added to expected errors, so that they have a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The most probable candidate, and its natural log odds against all the rest."""
+    """The likeliest candidate."""
 
     candidate: Candidate
     text: str
-    log_odds: float
+    probability: float
+    """Of this text among all."""
     margin: float
-    """How far the log odds pass the threshold: a positive one changes the text."""
+    """The natural log of the plain text's expected word errors over its own, beyond the threshold:
+    a positive one changes the text."""
     heard: bool = False
     """Whether it was scored against the audio."""
 
-    @property
-    def probability(self) -> float:
-        return 1.0 / (1.0 + math.exp(-max(-700.0, self.log_odds)))
-
     def __repr__(self) -> str:  # a traceback must not show what was said
-        return f"Proposal(log odds {self.log_odds:.1f})"
+        return f"Proposal(margin {self.margin:.1f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +87,21 @@ class Shortlist:
         hypotheses = self.recognition.hypotheses
         if not self.scored or is_everyday(hypotheses[0].words):
             return None
-        words = len(hypotheses[0].words)
         scored = [
             (score, one)
             for score, one in self.scored
-            if not one.less_likely
-            and not (one.evidence.exact and abs(len(one.words) - words) > WORDS_APART_MAX)
+            if not one.less_likely and not one.by_sound_alone
         ]
         return _best(self.recognition, scored, self.weights.threshold, heard=False)
 
     async def by_sound(self, scorer: AcousticScorer) -> Proposal | None:
         """The best of them under the audio: the few that text makes most probable are scored."""
         style = style_of(self.recognition.hypotheses)
-        kept = [one for _, one in self.scored if one.unchanged]
-        alike = {one.words for _, one in self.scored if one.evidence.homophone}
+        weights = WITH_PHONE_LOOP_AND_SOUND if self.recognition.phones else WITH_SOUND
+        unheard = [(weights.score(one.evidence), one) for _, one in self.scored]
+        alike = {one.words for _, one in unheard if one.evidence.homophone}
         others: dict[tuple[str, ...], Candidate] = {}
-        for _, one in self.scored:
+        for _, one in sorted(unheard, key=lambda pair: -pair[0]):
             deaf = one.less_likely and one.words in alike  # sound cannot tell them apart
             if not one.unchanged and not deaf and len(others) < SCORED_MAX:
                 others.setdefault(one.words, one)
@@ -106,13 +116,17 @@ class Shortlist:
         clear = (
             EVERYDAY_AUDIO_MIN if is_everyday(self.recognition.hypotheses[0].words) else -math.inf
         )
-        heard = [
-            (WITH_SOUND.score(one.evidence) + WITH_SOUND.audio * (fit - plain), one)
-            for fit, one in zip(fits, others.values(), strict=True)
+        gains = {
+            words: weights.audio * (fit - plain)
+            for words, fit in zip(others, fits, strict=True)
             if math.isfinite(fit) and fit - plain > clear
+        }
+        heard = [
+            (score + (0.0 if one.unchanged else gains[one.words]), one)
+            for score, one in unheard
+            if one.unchanged or one.words in gains
         ]
-        unchanged = [(WITH_SOUND.score(one.evidence), one) for one in kept]
-        return _best(self.recognition, [*unchanged, *heard], WITH_SOUND.threshold, heard=True)
+        return _best(self.recognition, heard, weights.threshold, heard=True)
 
 
 async def shortlist(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Shortlist:
@@ -149,12 +163,8 @@ async def propose(
 
 
 def can_be_scored(recognition: Recognition) -> bool:
-    """Whether texts are scored against its audio before one is taken.
-
-    Where there is a phone loop, that is the second evidence: PocketSphinx's likelihoods have a
-    scale of their own, for which no weights were fitted.
-    """
-    return recognition.sound is not None and not recognition.phones
+    """Whether texts are scored against its audio before one is taken."""
+    return recognition.sound is not None
 
 
 async def rescore(
@@ -187,26 +197,37 @@ def _best(
     *,
     heard: bool,
 ) -> Proposal | None:
-    """The likeliest text; candidates that say the same add up, and the plain text scores 0."""
-    plain, together = [0.0], dict[tuple[str, ...], list[tuple[float, Candidate]]]()
+    """The likeliest text but the plain one, which scores 0, and what either is expected to cost."""
+    plain = recognition.hypotheses[0].words
+    saying: dict[tuple[str, ...], list[tuple[float, Candidate]]] = {}
+    unchanged = [0.0]
     for score, candidate in scored:
         if candidate.unchanged:
-            plain.append(score)
+            unchanged.append(score)
         else:
-            together.setdefault(candidate.words, []).append((score, candidate))
-    if not together:
+            saying.setdefault(candidate.words, []).append((score, candidate))
+    if not saying:
         return None
-    scores = {words: _log_sum([score for score, _ in same]) for words, same in together.items()}
-    words = max(scores, key=lambda one: scores[one])
-    rest = [_log_sum(plain), *(score for other, score in scores.items() if other != words)]
-    candidate = max(together[words], key=lambda pair: pair[0])[1]
+    scores = {words: _log_sum([score for score, _ in same]) for words, same in saying.items()}
+    scores[plain] = _log_sum(unchanged)
+    whole = _log_sum(list(scores.values()))
+    likely = sorted(scores, key=lambda words: -scores[words])[:COMPARED_MAX]
+    shares = {words: math.exp(scores[words] - whole) for words in (plain, *likely)}
+    best = next(words for words in likely if words != plain)
+    candidate = max(saying[best], key=lambda pair: pair[0])[1]
+    kept, changed = (_expected_errors(words, shares) for words in (plain, best))
+    margin = math.log(kept + TINY_ERRORS) - math.log(changed + TINY_ERRORS)
     text = text_of(candidate, recognition)
-    log_odds = scores[words] - _log_sum(rest)
-    return Proposal(candidate, text, log_odds, log_odds - threshold, heard)
+    return Proposal(candidate, text, shares[best], margin - threshold, heard)
+
+
+def _expected_errors(words: tuple[str, ...], shares: dict[tuple[str, ...], float]) -> float:
+    """Of a text, if each text is the right one with its share of the probability."""
+    return sum(share * edits_between(other, words) for other, share in shares.items())
 
 
 def _log_sum(scores: Sequence[float]) -> float:
-    top = max(scores)
     if len(scores) == 1:
-        return top
+        return scores[0]
+    top = max(scores)
     return top + math.log(sum(math.exp(score - top) for score in scores))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -297,3 +297,17 @@ def _based(form: str) -> str:
         if not mark or (kept and (kept[-1].isalnum() or unicodedata.category(kept[-1])[0] == "M")):
             kept.append(char)
     return "".join(kept)
+
+
+def edits_between(ours: Sequence[str], theirs: Sequence[str]) -> int:
+    """Levenshtein distance in words: the fewest that are put in, left out or exchanged.
+
+    >>> edits_between(["the", "hour"], ["bauer"])
+    2
+    """
+    row = list(range(len(theirs) + 1))
+    for i, word in enumerate(ours, start=1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(theirs, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
+    return row[-1]

@@ -141,7 +141,13 @@ class ExactAligner:
         pass
 
     async def align(
-        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+        self,
+        recognition: Recognition,
+        phrases: Sequence[str],
+        *,
+        asked: int = 0,
+        alone: int = 0,
+        offered: int = 0,
     ) -> list[Match]:
         await asyncio.sleep(self.takes_ms / 1_000.0)
         if self.raises is not None:

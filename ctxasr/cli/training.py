@@ -27,6 +27,7 @@ class Part(StrEnum):
     LANGUAGE = "language"
     CONFUSIONS = "confusions"
     RESCORER = "rescorer"
+    SENTENCES = "sentences"
     VOCABULARY = "vocabulary"
 
 
@@ -36,14 +37,16 @@ def train(
         Path | None,
         typer.Option(
             envvar="CTXASR_DATA",
-            help="encoder, rescorer: the folder that holds sgd_followup/; confusions: evi_names/.",
+            help="encoder, sentences, rescorer: the folder that holds sgd_followup/; confusions: "
+            "evi_names/.",
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Others than rescorer: the folder for what is made.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="By default 7; 0 for g2p and language: the shipped ones'.")
+        int | None,
+        typer.Option(help="By default 7; 0 for g2p, language and sentences: the shipped ones'."),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="encoder: optimiser steps, by default 1700.")
@@ -56,7 +59,10 @@ def train(
         typer.Option(help="rescorer: where its spoken corpora are made, and kept for next time."),
     ] = None,
     sentences: Annotated[
-        int | None, typer.Option(min=1, help="language: sentences to draw, by default 400000.")
+        int | None,
+        typer.Option(
+            min=1, help="language, sentences: sentences to draw, by default 400000 and 200000."
+        ),
     ] = None,
     recogniser: Annotated[
         list[str] | None,
@@ -78,7 +84,8 @@ def train(
     - `ctxasr train --part g2p --out weights/`
     - `ctxasr train --part language --out weights/`
     - `ctxasr train --part confusions --data DIR --out weights/`
-    - `ctxasr train --part vocabulary --out ctxasr/`
+    - `ctxasr train --part vocabulary --out ctxasr/english/`
+    - `ctxasr train --part sentences --data DIR --out ctxasr/english/`
     - `ctxasr train --part rescorer --data DIR --recogniser pocketsphinx --recogniser whisper`
     """
     from ctxasr.report.output import Out, print_json
@@ -100,6 +107,8 @@ def train(
             figures = _learn_confusions(data, out, _given(seed, 7))
         elif data is None:
             raise InputError("--data (or CTXASR_DATA) is missing; give the folder of the data")
+        elif part is Part.SENTENCES:
+            figures = _make_sentence_model(data, out, _given(seed, 0), sentences)
         else:
             figures = _train_encoder(data, out, _given(seed, 7), steps, progress)
     if as_json:
@@ -152,9 +161,9 @@ def _tune(
 
 
 def _make_vocabulary(out: Path) -> dict[str, Any]:
+    from ctxasr.english.vocabulary import TABLE
     from ctxasr.report.output import whole_files
-    from ctxasr.speech.frequencies import make_vocabulary
-    from ctxasr.vocabulary import TABLE
+    from ctxasr.speech.language.frequencies import make_vocabulary
 
     with whole_files(out) as folder:
         counts = make_vocabulary(folder / TABLE.name)
@@ -169,6 +178,16 @@ def _learn_confusions(data: Path | None, out: Path, seed: int) -> dict[str, Any]
     with whole_files(out) as folder:
         figures = make_costs(data, folder / TABLE.name, seed)
     return {"table": str(out / TABLE.name), "seed": seed, **figures}
+
+
+def _make_sentence_model(data: Path, out: Path, seed: int, sentences: int | None) -> dict[str, Any]:
+    from ctxasr.english.sentences import TABLE
+    from ctxasr.report.output import whole_files
+    from ctxasr.speech.language.sentence_model import DRAWN, make_sentence_model
+
+    with whole_files(out) as folder:
+        counts = make_sentence_model(folder / TABLE.name, data, seed, _given(sentences, DRAWN))
+    return {"table": str(out / TABLE.name), **counts}
 
 
 def _train_g2p(out: Path, seed: int, epochs: int | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 THRESHOLDS_MAX: Final = 200
-"""Points of a curve: quantiles of the log odds of all changes."""
+"""Points of a curve: quantiles of the margins of all changes."""
 
 NOT_LISTED: Final = frozenset({"generic", "outside", "other"})
 """Sorts of answers that no name on offer stands in."""
@@ -169,18 +169,18 @@ class Curve:
 
 def curve_of(trials: Mapping[str, Sequence[Trial]], threshold: float) -> Curve:
     """The curve of trials by condition, all at the same thresholds; `threshold` is one of them."""
-    seen = [t.log_odds for each in trials.values() for t in each if t.changes]
-    odds_seen = np.unique(np.array(seen, np.float64))
-    if len(odds_seen) > THRESHOLDS_MAX - 2:
+    seen = [t.margin for each in trials.values() for t in each if t.changes]
+    margins_seen = np.unique(np.array(seen, np.float64))
+    if len(margins_seen) > THRESHOLDS_MAX - 2:
         shares = np.linspace(0.0, 1.0, THRESHOLDS_MAX - 2)
-        odds_seen = np.quantile(odds_seen, shares, method="nearest")
-    thresholds = np.unique(np.concatenate([odds_seen[:1] - 1.0, odds_seen, [threshold]]))
+        margins_seen = np.quantile(margins_seen, shares, method="nearest")
+    thresholds = np.unique(np.concatenate([margins_seen[:1] - 1.0, margins_seen, [threshold]]))
     change, wrong = {}, {}
     for name, each in trials.items():
-        odds = np.array([t.log_odds if t.changes else -np.inf for t in each])
-        order = np.argsort(odds, kind="stable")
+        margins = np.array([t.margin if t.changes else -np.inf for t in each])
+        order = np.argsort(margins, kind="stable")
         # How many trials, from the surest down, are taken at each threshold.
-        taken = len(each) - np.searchsorted(odds[order], thresholds, side="right")
+        taken = len(each) - np.searchsorted(margins[order], thresholds, side="right")
         plain = np.array([t.plain for t in each], np.float64)
         proposed = np.array([t.proposed for t in each], np.float64)
         change[name] = _over(_summed(proposed - plain, order, taken), plain.sum())

@@ -1,8 +1,8 @@
 """Every utterance of a corpus under every condition: what the rescorer proposed, and its errors.
 
 An utterance is recognised once for all its conditions, and its sound let go of before the next.
-One trial keeps the errors of the plain text and of the proposed one, and the log odds that were
-put on the change: so the figures at any threshold, and the whole curve, come from one run.
+One trial keeps the errors of the plain text and of the proposed one, and the margin of the
+decision: so the figures at any threshold, and the whole curve, come from one run.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Trial:
     """One utterance under one asking turn.
 
     Errors of the plain and the proposed text, `sounding` where a text that sounds the same as the
-    reference counts as right. `log_odds` are those of the proposed text against all the others,
-    counted from the threshold of the shipped rescorer.
+    reference counts as right. `margin` is how far the proposed text passes the threshold of the
+    shipped rescorer.
     """
 
     utterance: str
@@ -57,12 +57,12 @@ class Trial:
     proposed_sounding: int
     changes: bool
     """Whether the proposed text is another than the plain one."""
-    log_odds: float
+    margin: float
     """0 where nothing was proposed."""
 
     def taken(self, threshold: float) -> bool:
         """Whether a decision at this threshold changes the text."""
-        return self.changes and self.log_odds > threshold
+        return self.changes and self.margin > threshold
 
     def errors(self, threshold: float) -> int:
         """Word errors of what such a decision gives."""
@@ -84,7 +84,7 @@ class Trial:
             TypeError: it is none.
         """
         found = cls(*values)
-        if not isinstance(found.condition, str) or not isinstance(found.log_odds, int | float):
+        if not isinstance(found.condition, str) or not isinstance(found.margin, int | float):
             raise TypeError("no trial")
         return found
 
@@ -171,7 +171,7 @@ async def trials_of(
                     proposed=judge.edits(text),
                     proposed_sounding=judge.sounding(text),
                     changes=normalise(text) != normalise(plain),
-                    log_odds=0.0 if proposed is None else float(proposed.margin),
+                    margin=0.0 if proposed is None else float(proposed.margin),
                 )
             )
     return found

@@ -7,23 +7,25 @@
     everyday                 given: with and without its phone loop, with and without its audio
 
 Each utterance is met with lists that hold the answer and with lists that do not. A condition counts
-by its word errors, so that neither large sets of data nor poor recognisers drown the others; harm
-counts more than gain.
+as much as another, however many lists it has. Half of the everyday answers stand for those that
+EVERYDAY_ANSWERS does not hold: of them the evidence does not say that they are everyday.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from zlib import crc32
 
-from ctxasr.candidates import text_of
-from ctxasr.evaluate.corpora.conditions import Condition, conditions_of
+from ctxasr.candidates import Candidate, text_of
+from ctxasr.evaluate.corpora.conditions import EMPTIED, MANY, OWN, Condition, conditions_of
 from ctxasr.evaluate.corpora.everyday import QUESTIONS, answers
 from ctxasr.evaluate.corpora.making import Kind, Plan, make
 from ctxasr.evaluate.corpora.neighbours import Neighbours
@@ -35,12 +37,10 @@ from ctxasr.evaluate.metrics import word_edits
 from ctxasr.evaluate.trials import Listener
 from ctxasr.events import Entity, TurnText
 from ctxasr.hypotheses import Recognition
-from ctxasr.rescore import SCORED_MAX, Shortlist, shortlist
+from ctxasr.ports import AcousticScorer
+from ctxasr.rescore import SCORED_MAX, shortlist
 from ctxasr.weights import Weights
 from ctxasr.words import normalise
-
-if TYPE_CHECKING:
-    from ctxasr.bias import Bias
 
 SPOKEN: Final[dict[Kind, int]] = {"names": 200, "followups": 300, "everyday": 300}
 """Utterances of each corpus that are made."""
@@ -55,16 +55,23 @@ RIGHT_TEXT_WORDS_MAX: Final = 9
 SCORED: Final = SCORED_MAX + 3
 """Candidates that are scored against the audio for the fit; more than the product has time for."""
 
-GAIN: Final = 1.0
-NEAREST_GAIN: Final = 0.3
-RANDOM_HARM: Final = 3.0
-NEAREST_HARM: Final = 2.0
-OTHER_HARM: Final = 3.0
-EVERYDAY_HARM: Final = 3.0
-"""How much a condition counts: harm is dearer."""
+OFFERED: Final = 6
+"""Names of a short list that are scored beside those."""
 
-ERRORS_MIN: Final = 0.3
-"""A condition with fewer plain errors an utterance counts as if it had so many."""
+FOLLOWUPS: Final = 2.0
+NEAREST_GAIN: Final = 0.5
+RANDOM_HARM: Final = 0.7
+RIGHT_TEXTS_HARM: Final = 2.0
+EVERYDAY_HARM: Final = 3.0
+"""How much a condition counts against the others, which count 1."""
+
+WITHOUT_THEIR_SOUND: Final = 0.5
+"""How much a condition of the spoken corpora counts where its n-best lists are read alone."""
+
+_TEXT: Final = "without_phone_loop"
+_LOOP: Final = "with_phone_loop"
+_SOUND: Final = "with_sound"
+_LOOP_AND_SOUND: Final = "with_phone_loop_and_sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,10 @@ class _List:
     choices: tuple[Choice, ...]
     condition: tuple[str, str]
     weight: float
-    plain_errors: int
+
+
+Sets = dict[str, list[_List]]
+"""Lists by the weights that are fitted on them."""
 
 
 async def tune(
@@ -125,115 +135,110 @@ async def tune(
     callers = [one for one in read_evi(data, "train") if one.corpus == "evi-name"]
     texts = rng.sample(callers, min(len(callers), round(CALLERS * scale)))
     texts += list(_right_texts(data, people, any_listener, round(RIGHT_TEXTS * scale), rng))
-    sets: dict[str, list[_List]] = defaultdict(list)
+    sets: Sets = defaultdict(list)
     total, done = len(texts) + len(spoken) * len(listeners), 0
     by_text = replace(any_listener, recognizer=None)
-    for utterance in texts:
-        recognition = await by_text.hear(utterance)
-        sets["without_phone_loop"] += await _lists(
-            utterance, recognition, by_text, neighbours, seed
-        )
-        done += 1
-        progress(done, total)
-    for listener in listeners.values():
-        for utterance in spoken:
-            for name, one in (await _heard(utterance, listener, neighbours, seed)).items():
-                sets[name] += one
+    for listener, utterances in [(by_text, texts), *((one, spoken) for one in listeners.values())]:
+        met = {
+            corpus: _conditions(
+                corpus, [one for one in utterances if one.corpus == corpus], neighbours
+            )
+            for corpus in dict.fromkeys(one.corpus for one in utterances)
+        }
+        for utterance in utterances:
+            await _add_lists(sets, utterance, listener, met[utterance.corpus], seed)
             done += 1
             progress(done, total)
     return _fitted(sets, seed)
 
 
-async def _heard(
-    utterance: Utterance, listener: Listener, neighbours: Neighbours, seed: int
-) -> dict[str, list[_List]]:
-    """One utterance with all that its recogniser gives, and with less of it."""
-    recognition = await listener.hear(utterance)
-    bare = replace(recognition, phones=(), sound=None)
-    found = {"without_phone_loop": await _lists(utterance, bare, listener, neighbours, seed)}
-    if recognition.phones:
-        loop = replace(recognition, sound=None)
-        found["with_phone_loop"] = await _lists(utterance, loop, listener, neighbours, seed)
-    if recognition.sound is not None and listener.scorer is not None:
-        found["with_sound"] = await _lists(utterance, recognition, listener, neighbours, seed)
-    return found
-
-
-async def _lists(
+async def _add_lists(
+    sets: Sets,
     utterance: Utterance,
-    recognition: Recognition,
     listener: Listener,
-    neighbours: Neighbours,
+    conditions: Sequence[Condition],
     seed: int,
-) -> list[_List]:
+) -> None:
+    """One utterance under all conditions, with all that its recogniser gives, and with less."""
+    recognition = await listener.hear(utterance)
     if not recognition.hypotheses:
-        return []
+        return
     plain = word_edits(utterance.reference, recognition.plain)
-    found, heard = [], dict[str, float]()
-    for condition in _conditions(utterance, neighbours):
+    unlisted = utterance.corpus in (RIGHT, "everyday") and crc32(utterance.reference.encode()) % 2
+    known: dict[str, float] = {}
+    for condition in conditions:
+        key, weight = (utterance.corpus, condition.name), _weight(utterance, condition)
         for turn in condition.of(utterance, seed):
-            bias: Bias = await listener.bias_after(turn)
-            short = await shortlist(recognition, bias, listener.aligner)
-            choices = await _choices(utterance, short, plain, listener, heard)
-            key = (utterance.corpus, condition.name)
-            found.append(_List(tuple(choices), key, _weight(utterance, condition), plain))
-    return found
+            bias = await listener.bias_after(turn)
+            found = [
+                one for _, one in (await shortlist(recognition, bias, listener.aligner)).scored
+            ]
+            if unlisted:
+                found = [
+                    replace(one, evidence=one.evidence._replace(everyday=0.0)) for one in found
+                ]
+            more = [word_edits(utterance.reference, " ".join(one.words)) - plain for one in found]
+            by_text = tuple(
+                Choice(one.evidence, errors, one.unchanged)
+                for one, errors in zip(found, more, strict=True)
+                if not one.by_sound_alone
+            )
+            share = WITHOUT_THEIR_SOUND if utterance.audio is not None else 1.0
+            sets[_TEXT].append(_List(by_text, key, share * weight))
+            if recognition.phones:
+                sets[_LOOP].append(_List(by_text, key, weight))
+            if recognition.sound is not None and listener.scorer is not None:
+                scores = await _scores(found, recognition, listener.scorer, known)
+                by_sound = tuple(
+                    Choice(one.evidence, errors, one.unchanged, scores[one.words])
+                    for one, errors in zip(found, more, strict=True)
+                    if one.words in scores
+                )
+                name = _LOOP_AND_SOUND if recognition.phones else _SOUND
+                sets[name].append(_List(by_sound, key, weight))
 
 
-async def _choices(
-    utterance: Utterance, short: Shortlist, plain: int, listener: Listener, heard: dict[str, float]
-) -> list[Choice]:
-    """What the rescorer could make of an utterance, and what each would cost."""
-    recognition, found = short.recognition, [one for _, one in short.scored]
-    if recognition.sound is None or listener.scorer is None:
-        return [
-            Choice(one.evidence, _more(utterance, one.words, plain), one.unchanged) for one in found
-        ]
+async def _scores(
+    found: Sequence[Candidate],
+    recognition: Recognition,
+    scorer: AcousticScorer,
+    known: dict[str, float],
+) -> dict[tuple[str, ...], float]:
+    """Log likelihoods of the likeliest texts against the plain one's, by their words."""
     texts = {one.words: text_of(one, recognition) for one in found if not one.unchanged}
-    kept = dict(list(texts.items())[:SCORED])
-    asked = [text for text in (recognition.plain, *kept.values()) if text not in heard]
-    scores = await listener.scorer.log_likelihoods(recognition, asked)
-    heard |= dict(zip(asked, scores, strict=True))
-    base = heard[recognition.plain]
-    return [
-        Choice(
-            one.evidence,
-            _more(utterance, one.words, plain),
-            one.unchanged,
-            0.0 if one.unchanged else heard[kept[one.words]] - base,
-        )
-        for one in found
-        if one.unchanged or one.words in kept
-    ]
+    offered = [one.words for one in found if one.by_sound_alone]
+    kept = dict.fromkeys([*list(texts)[:SCORED], *offered[:OFFERED]])
+    asked = [recognition.plain, *(texts[words] for words in kept)]
+    if recognition.phones:  # PocketSphinx's scores are comparable within one search only
+        known.clear()
+    new = [text for text in asked if text not in known]
+    known |= dict(zip(new, await scorer.log_likelihoods(recognition, new), strict=True))
+    plain = known[recognition.plain]
+    scores = {words: known[texts[words]] - plain for words in kept}
+    scores[recognition.hypotheses[0].words] = 0.0
+    return {words: score for words, score in scores.items() if math.isfinite(score)}
 
 
-def _more(utterance: Utterance, words: Sequence[str], plain: int) -> int:
-    return word_edits(utterance.reference, " ".join(words)) - plain
-
-
-def _conditions(utterance: Utterance, neighbours: Neighbours) -> list[Condition]:
-    """The conditions of its corpus, without the emptied context and the longest lists."""
-    if utterance.corpus == RIGHT:
-        return [Condition("own options", False, lambda one, rng: [one.asked])]
-    known = conditions_of(utterance.corpus, [utterance, *_others(utterance)], neighbours)
-    return [one for one in known if one.name != "emptied" and "1,000" not in one.name]
-
-
-def _others(utterance: Utterance) -> list[Utterance]:
-    """Somebody else's question, for the condition of a wrong context."""
-    asked = TurnText("call me a taxi", "Do you mean Elm Street or Oak Road?",
-                     (Entity("place", "Elm Street"), Entity("place", "Oak Road")))  # fmt: skip
-    return [replace(utterance, id=f"{utterance.id}-other", asked=asked)]
+def _conditions(
+    corpus: str, utterances: Sequence[Utterance], neighbours: Neighbours
+) -> list[Condition]:
+    """The conditions of a corpus, without the emptied context and the longest lists."""
+    if corpus == RIGHT:
+        return [Condition(OWN, False, lambda one, rng: [one.asked])]
+    known = conditions_of(corpus, utterances, neighbours)
+    return [one for one in known if one.name != EMPTIED and f"{MANY:,}" not in one.name]
 
 
 def _weight(utterance: Utterance, condition: Condition) -> float:
-    if utterance.corpus in (RIGHT, "everyday"):
+    if utterance.corpus == RIGHT:
+        return RIGHT_TEXTS_HARM
+    if utterance.corpus == "everyday":
         return EVERYDAY_HARM
-    if condition.right is False:
-        if "nearest" in condition.name:
-            return NEAREST_HARM
-        return RANDOM_HARM if "random" in condition.name else OTHER_HARM
-    return NEAREST_GAIN if "nearest" in condition.name else GAIN
+    if condition.right is None:
+        return FOLLOWUPS
+    if condition.right:
+        return NEAREST_GAIN if "nearest" in condition.name else 1.0
+    return RANDOM_HARM if "random" in condition.name else 1.0
 
 
 RIGHT: Final = "right texts"
@@ -244,7 +249,7 @@ def _right_texts(
 ) -> Iterator[Utterance]:
     """Texts that are right, beside names that sound like a piece of them."""
     near = Neighbours(single_names("tuning", list(people)), listener.sounds)
-    path = data_file(data, "sgd_followup", "train.jsonl.gz")
+    path = data_file(data, "sgd_followup", "dev.jsonl.gz")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         spoken = [json.loads(line)["answer"] for line in lines]
     spoken = [text for text in spoken if 0 < len(text.split()) <= RIGHT_TEXT_WORDS_MAX]
@@ -261,13 +266,11 @@ def _right_texts(
         yield Utterance(str(number), RIGHT, text, asked, heard=(written,))
 
 
-def _fitted(sets: Mapping[str, Sequence[_List]], seed: int) -> Tuning:
+def _fitted(sets: Sets, seed: int) -> Tuning:
     weights = {}
-    for name, lists in sets.items():
-        errors: dict[tuple[str, str], float] = defaultdict(float)
-        for one in lists:
-            errors[one.condition] += max(ERRORS_MIN, one.plain_errors)
-        weighed = [Choices(one.choices, one.weight / errors[one.condition]) for one in lists]
-        unused = () if name == "with_phone_loop" else ("gain",)
-        weights[name] = fit(weighed, unused=unused, audio=name == "with_sound")
+    for name, lists in sorted(sets.items()):
+        counts = Counter(one.condition for one in lists)
+        weighed = [Choices(one.choices, one.weight / counts[one.condition]) for one in lists]
+        unused = () if name in (_LOOP, _LOOP_AND_SOUND) else ("gain",)
+        weights[name] = fit(weighed, unused=unused, audio=name in (_SOUND, _LOOP_AND_SOUND))
     return Tuning(weights, {name: len(lists) for name, lists in sets.items()}, seed)

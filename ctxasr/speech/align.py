@@ -52,6 +52,9 @@ ALONE_LONGER_MAX: Final = 2.5
 LOOKED_AT_MAX: Final = 60
 """Nearest stretches that are looked at more closely; most of the rest say something else."""
 
+OFFERED_CELLS_MAX: Final = 200_000
+"""Phones of what is offered times phones of the first hypothesis."""
+
 SEARCH_CELLS_MAX: Final = 24_000_000
 """Phones of all phrases times phones of all hypotheses that are compared for one utterance: some
 3 s, in which everybody's utterances wait. Hypotheses past it are searched word for word only."""
@@ -92,12 +95,19 @@ class SoundAligner:
         self._pronunciations.forget()
 
     async def align(
-        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+        self,
+        recognition: Recognition,
+        phrases: Sequence[str],
+        *,
+        asked: int = 0,
+        alone: int = 0,
+        offered: int = 0,
     ) -> list[Match]:
         """At most MATCHES_MAX matches of those asked for, as many of the others, and twice
-        ALONE_MATCHES_MAX of whole utterances; the phone loop, where there is one, counts."""
+        ALONE_MATCHES_MAX of whole utterances, beside those `offered`; the phone loop, where there
+        is one, counts."""
         return await self._run(
-            lambda: self.align_now(recognition, phrases, asked=asked, alone=alone)
+            lambda: self.align_now(recognition, phrases, asked=asked, alone=alone, offered=offered)
         )
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -110,20 +120,51 @@ class SoundAligner:
         return SoughtList([self._sought(phrase) for phrase in phrases])
 
     def align_now(
-        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+        self,
+        recognition: Recognition,
+        phrases: Sequence[str],
+        *,
+        asked: int = 0,
+        alone: int = 0,
+        offered: int = 0,
     ) -> list[Match]:
         """`align`, for synchronous callers."""
         heard = recognition.hypotheses[:HYPOTHESES_MAX]
         spoken = [speak(one, self._pronunciations) for one in heard]
-        inside = len(phrases) - alone
+        whole = len(phrases) - offered
+        inside = whole - alone
         best: Found = {}
-        for first, last, whole in ((0, asked, False), (asked, inside, False), (inside, None, True)):
+        for first, last, seek_in in (
+            (0, asked, _inside_or_alone),
+            (asked, inside, _inside_or_alone),
+            (inside, whole, _alone),
+            (whole, None, _offered),
+        ):
             listed = self._lists(tuple(phrases[first:last]))
-            if len(listed):
-                found = {} if whole else _inside(spoken, listed)
-                found |= _alone(spoken, listed) | found
+            if len(listed) and spoken:
+                found = seek_in(spoken, listed)
                 best |= _renumbered(found, first) if first else found
         return _compared(list(best.values()), spoken, encode(recognition.phones[:PHONES_MAX]))
+
+
+def _inside_or_alone(spoken: list[Spoken], listed: SoughtList) -> Found:
+    found = _inside(spoken, listed)
+    return found | _alone(spoken, listed) | found
+
+
+def _offered(spoken: list[Spoken], listed: SoughtList) -> Found:
+    """Each phrase in place of the whole first hypothesis, whatever that says."""
+    heard = spoken[0]
+    if not listed.rows or not 0 < listed.tree.cells * len(heard.phones) <= OFFERED_CELLS_MAX:
+        return {}
+    starts, stops = np.zeros(1, np.int64), np.array([len(heard.phones)])
+    costs, _ = listed.tree.spans(heard.phones, starts, stops)
+    found: Found = {}
+    for row in costs[:, 0].argsort(kind="stable").tolist():
+        phrase, phones = listed.rows[row]
+        match = Match(0, 0, len(heard.words), phrase, float(costs[row, 0]), len(phones), None)
+        found.setdefault(_place(match), (match, phones))
+    return found
 
 
 def _inside(spoken: list[Spoken], listed: SoughtList) -> Found:

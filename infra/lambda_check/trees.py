@@ -50,7 +50,10 @@ READER: Final = (
 )
 """The same for get_context and rescore, beside the recorder's."""
 
-READER_DATA: Final = ("speech/weights/g2p.safetensors", "speech/weights/phone_costs.tsv")
+READER_DATA: Final = (
+    "english/vocabulary.tsv.gz", "english/sentences.tsv.gz", "speech/weights/g2p.safetensors",
+    "speech/weights/phone_costs.tsv",
+)  # fmt: skip
 
 PRUNED: Final = (
     "bin", "boto3/examples", "boto3/data", "numpy/tests", "numpy/_pyinstaller",

@@ -28,6 +28,8 @@ def test_the_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
     for needed in (
         "ctxasr/py.typed",
         "ctxasr/encoder/weights/context.safetensors",
+        "ctxasr/english/vocabulary.tsv.gz",
+        "ctxasr/english/sentences.tsv.gz",
         "ctxasr/speech/weights/g2p.safetensors",
         "ctxasr/speech/weights/phone_costs.tsv",
         "ctxasr/speech/weights/assistant.lm.bin",

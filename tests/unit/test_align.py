@@ -56,6 +56,25 @@ def test_asked_others_and_whole_utterances_are_kept_apart(aligner: SoundAligner)
     assert {match.phrase < 26 for match in both} == {True, False}
 
 
+def test_what_is_offered_is_held_against_the_whole_first_hypothesis(aligner: SoundAligner) -> None:
+    found = aligner.align_now(heard("zero please", "no"), ["seven", "nine"], offered=2)
+    assert {(one.hypothesis, one.start, one.end, one.phrase) for one in found} == {
+        (0, 0, 2, 0), (0, 0, 2, 1),
+    }  # fmt: skip
+    assert aligner.align_now(heard(""), ["seven"], offered=1) == []
+    assert aligner.align_now(Recognition(()), ["seven"], offered=1) == []
+
+
+def test_a_long_list_against_a_long_utterance_is_not_offered(
+    aligner: SoundAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = aligner._lists(("seven", "nine")).tree.cells * phones("zero")
+    for limit, number in ((cells, 2), (cells - 1, 0)):
+        monkeypatch.setattr(align, "OFFERED_CELLS_MAX", limit)
+        found = aligner.align_now(heard("zero"), ["seven", "nine"], offered=2)
+        assert len(found) == number
+
+
 def test_what_has_no_sound_does_no_harm(aligner: SoundAligner) -> None:
     smile = "\N{SLIGHTLY SMILING FACE}"
     found = aligner.align_now(heard("\u2026", smile), ["bauer", smile, "yes"], asked=1, alone=1)

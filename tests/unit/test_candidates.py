@@ -13,27 +13,24 @@ from hypothesis import strategies as st
 
 from ctxasr.bias import Bias, bias_of, generic_alone, phrases_of
 from ctxasr.candidates import (
-    HYPOTHESES_COUNTED_MAX,
-    REPLACED_LOG_FREQUENCY_MIN,
     SPELLED_CHARS_MAX,
     SPELLED_NAMES_MAX,
-    STRANGE_MAX,
     TOGETHER_MAX,
     TOGETHER_TRIED_MAX,
     Candidate,
-    Evidence,
     candidates,
     text_of,
 )
+from ctxasr.english.everyday import EVERYDAY_ANSWERS
+from ctxasr.english.sentences import PERSON, SentenceModel
 from ctxasr.events import Entity, TurnText
-from ctxasr.everyday import EVERYDAY_ANSWERS
+from ctxasr.evidence import SENTENCE_MAX, STRANGE_MAX, Evidence
 from ctxasr.hints import NO_HINTS, hinted
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition, Result
 from ctxasr.ports import Match
 from ctxasr.rescore import rescore, shortlist
 from ctxasr.speech.align import MATCHES_MAX, SoundAligner
 from ctxasr.speech.pronounce import Pronouncer
-from ctxasr.vocabulary import LOG_FREQUENCY_MIN, log_frequency
 
 ALIGNER = SoundAligner(Pronouncer())
 
@@ -56,7 +53,7 @@ async def offered(named: Bias, recognition: Recognition) -> dict[tuple[str, ...]
     for one in await candidates(recognition, named, ALIGNER):
         found.setdefault(one.words, []).append(one)
     return {
-        words: sorted(same, key=lambda one: (one.evidence.place, one.evidence.cost))
+        words: sorted(same, key=lambda one: (one.evidence.place, one.evidence.relative))
         for words, same in found.items()
     }
 
@@ -82,6 +79,13 @@ WHOLE = Case(bias("Meg Bauer"), heard("meg power"), "meg bauer")
 UNKNOWN = ("zwixle", "zwoxle", "zwaxle")
 """In no dictionary."""
 
+LIKELIER = {
+    text: SentenceModel().log_probability(text.split())
+    for text in (
+        PERSON, "power", "no thanks", "no banks", "turn the power off", f"turn the {PERSON} off"
+    )
+}  # fmt: skip
+
 MOVED = [
     ("spans", POWER, 1.0, Case(bias("Meg", "Ann"), heard("mac or ant"), "meg or ann"), 2.0),
     ("phones", POWER, 3.0, Case(MEG, heard("mac"), "meg"), 3.0),
@@ -105,27 +109,10 @@ MOVED = [
         Case(BAUER, heard("kick throw bite power"), "kick throw bite bauer"), STRANGE_MAX,
         Case(BAUER, heard("kick throw bite lick power"), "kick throw bite lick bauer"), STRANGE_MAX,
     ),
-    ("frequency", POWER, log_frequency("power"),
-     Case(BAUER, heard("zwixle", "bauer"), "bauer", 1), LOG_FREQUENCY_MIN),
-    ("frequency", Case(BAUER, heard(" ".join(UNKNOWN[:2]), "bauer"), "bauer", 1),
-     2 * LOG_FREQUENCY_MIN,
-     Case(BAUER, heard(" ".join(UNKNOWN), "bauer"), "bauer", 1), REPLACED_LOG_FREQUENCY_MIN),
     ("names", Case(MEG, heard("mac"), "meg"), 0.0, Case(MEG, heard("megan"), "meg"), 1.0),
-    ("common", Case(MEG, heard("mac"), "meg"), 0.0, POWER, 1.0),
-    ("unknown", POWER, 0.0, Case(BAUER, heard("zwixle", "bauer"), "bauer", 1), 1.0),
     ("support", POWER, 0.0, SECOND, 1.0),
     ("support", POWER, 0.0, WHOLE, 0.5),
-    (
-        "hypotheses", POWER, 1.0,
-        Case(BAUER, heard(*["power"] * HYPOTHESES_COUNTED_MAX), "bauer"), HYPOTHESES_COUNTED_MAX,
-    ),
-    (
-        "hypotheses", SECOND, 2.0,
-        Case(BAUER, heard(*["power"] * (HYPOTHESES_COUNTED_MAX + 1)), "bauer"),
-        HYPOTHESES_COUNTED_MAX,
-    ),
     ("alone", Case(BAUER, heard("call power"), "call bauer"), 0.0, POWER, 1.0),
-    ("common_alone", Case(BAUER, heard("call power"), "call bauer"), 0.0, POWER, 1.0),
     ("agreement", POWER, 1.0, SECOND, 0.5),
     (
         "homophone", POWER, 0.0,
@@ -133,12 +120,16 @@ MOVED = [
     ),
     ("homophone", Case(bias("Jim"), heard("gym", "jim"), "jim", 1), 0.0,
      Case(bias("Jim"), heard("gym"), "jim"), 1.0),
-    ("ordinary", Case(NOAH, heard("zorblax"), "noah"), 0.0, Case(NOAH, heard("know"), "noah"), 1.0),
     ("everyday", Case(NOAH, heard("know"), "noah"), 0.0, Case(NOAH, heard("no"), "noah"), 1.0),
     ("spelled", POWER, 0.0, Case(BAUER, heard("be a you e are"), "b a u e r"), 1.0),
     ("unasked", POWER, 0.0, Case(bias("Meg", listed=("Bauer",)), heard("power"), "bauer"), 1.0),
     ("unasked", Case(bias(listed=("Bauer",)), heard("power"), "bauer"), 0.0,
      Case(bias("Bauer"), heard("no banks"), "no thanks"), 0.0),
+    ("sentence", POWER, LIKELIER[PERSON] - LIKELIER["power"],
+     Case(BAUER, heard("no banks"), "no thanks"), LIKELIER["no thanks"] - LIKELIER["no banks"]),
+    ("sentence", Case(BAUER, heard(" ".join(UNKNOWN), "bauer"), "bauer", 1), SENTENCE_MAX,
+     Case(BAUER, heard("turn the power off"), "turn the bauer off"),
+     LIKELIER[f"turn the {PERSON} off"] - LIKELIER["turn the power off"]),
 ]  # fmt: skip
 
 
@@ -152,8 +143,7 @@ async def test_each_kind_of_evidence_counts_what_it_says(
 
 async def test_sounds_and_priors_move_their_evidence() -> None:
     plain, second, loop = [await one.evidence() for one in (POWER, SECOND, LOOPED)]
-    assert plain.cost > second.cost == 0.0
-    assert plain.relative == pytest.approx(plain.cost / 3)
+    assert plain.relative > second.relative == 0.0
     assert plain.apart > second.apart, "the second hypothesis is what the phrase says"
     assert (plain.gain, loop.gain > 0.0) == (0.0, True), "the loop heard the B"
     among_two = await Case(bias("Bauer", "Ann"), heard("power"), "bauer").evidence()
@@ -164,7 +154,7 @@ async def test_sounds_and_priors_move_their_evidence() -> None:
 
 
 def test_no_kind_of_evidence_is_without_a_case() -> None:
-    elsewhere = {"cost", "relative", "prior", "gain", "apart"}
+    elsewhere = {"relative", "prior", "gain", "apart"}
     assert {field for field, *_ in MOVED} | elsewhere == set(Evidence._fields)
 
 

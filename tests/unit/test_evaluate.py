@@ -9,9 +9,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from ctxasr.candidates import Evidence
 from ctxasr.evaluate.comparison import Item, compare
-from ctxasr.evaluate.fitting import Choice, Choices, fit
+from ctxasr.evaluate.fitting import LISTED_MAX, PRIOR_MIN, Choice, Choices, fit
 from ctxasr.evaluate.metrics import (
     best_edits,
     error_rate,
@@ -19,6 +18,7 @@ from ctxasr.evaluate.metrics import (
     word_count,
     word_edits,
 )
+from ctxasr.evidence import Evidence
 from ctxasr.hypotheses import Hypothesis
 
 ITEM = Item(
@@ -89,9 +89,9 @@ def test_nothing_to_compare_is_said() -> None:
 
 
 NEAR = Evidence(**dict.fromkeys(Evidence._fields, 0.0))._replace(
-    spans=1.0, cost=0.5, relative=0.1, gain=1.0, phones=4.0, prior=-1.0
+    spans=1.0, relative=0.1, gain=1.0, phones=4.0, prior=-1.0
 )
-FAR = NEAR._replace(cost=3.0, relative=0.8, gain=-1.0, outside=1.0)
+FAR = NEAR._replace(relative=0.8, gain=-1.0, outside=1.0)
 
 
 def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:
@@ -113,6 +113,25 @@ def test_fitting_weighs_the_audio_where_there_is_one() -> None:
 def test_candidates_that_change_nothing_speak_for_the_plain_text() -> None:
     kept = Choices((Choice(NEAR, 0, unchanged=True), Choice(NEAR, 1)))
     assert fit([kept] * 4).score(NEAR) < fit([Choices((Choice(NEAR, -1),))] * 4).score(NEAR)
+
+
+def test_evidence_against_a_change_never_speaks_for_one() -> None:
+    odd = Choices((Choice(NEAR._replace(relative=9.0, unasked=3.0), -1), Choice(NEAR, 1)))
+    weights = fit([odd] * 4)
+    assert weights.evidence.relative == weights.evidence.unasked == 0.0
+    assert weights.evidence.gain >= 0.0
+
+
+def test_the_prior_keeps_its_least_weight() -> None:
+    unlikely = Choices((Choice(NEAR._replace(prior=-9.0), -1), Choice(NEAR, 1)))
+    assert fit([unlikely] * 4).evidence.prior == PRIOR_MIN
+
+
+def test_the_nearest_candidates_are_fitted_on() -> None:
+    near, far = Choice(NEAR, -1), Choice(NEAR._replace(apart=9.0, strange=3.0), 1)
+    alone = fit([Choices((near,) * LISTED_MAX)])
+    assert fit([Choices((far, *[near] * LISTED_MAX))]) == alone
+    assert fit([Choices((far, *[near] * (LISTED_MAX - 1)))]) != alone
 
 
 def test_words_count_as_they_are_said() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ctxasr.bias import GENERIC_ANSWERS
-from ctxasr.everyday import EVERYDAY_ANSWERS, is_everyday
+from ctxasr.english.everyday import EVERYDAY_ANSWERS, is_everyday
 from ctxasr.words import normalise
 
 

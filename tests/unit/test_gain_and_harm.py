@@ -37,13 +37,13 @@ from ctxasr.report.frontier import Axes, check, draw_frontier
 
 BASE = Trial(
     utterance="a", group="anna", sort="", condition="c", words=2, oracle=0, plain=2,
-    plain_sounding=2, proposed=0, proposed_sounding=0, changes=True, log_odds=3.0,
+    plain_sounding=2, proposed=0, proposed_sounding=0, changes=True, margin=3.0,
 )  # fmt: skip
 HARM = replace(
     BASE, utterance="b", group="bob", plain=0, plain_sounding=0, proposed=1, proposed_sounding=1,
-    log_odds=1.0,
+    margin=1.0,
 )  # fmt: skip
-TWIN = replace(HARM, utterance="c", group="cleo", proposed_sounding=0, log_odds=-2.0)
+TWIN = replace(HARM, utterance="c", group="cleo", proposed_sounding=0, margin=-2.0)
 KEPT = replace(BASE, utterance="d", group="dan", proposed=2, proposed_sounding=2, changes=False)
 TRIALS = (BASE, HARM, TWIN, KEPT)
 
@@ -94,7 +94,7 @@ def test_every_point_of_the_curve_is_what_figures_say() -> None:
 
 def test_a_curve_has_no_more_thresholds_than_its_limit() -> None:
     def points(count: int) -> int:
-        trials = [replace(BASE, log_odds=float(n)) for n in range(count)]
+        trials = [replace(BASE, margin=float(n)) for n in range(count)]
         return len(curve_of({"c": trials}, -0.5).thresholds)
 
     assert points(THRESHOLDS_MAX - 2) == points(5 * THRESHOLDS_MAX) == THRESHOLDS_MAX
@@ -146,7 +146,7 @@ async def test_an_utterance_is_met_with_every_condition() -> None:
     (empty,), (own,) = found[EMPTIED], found[OWN]
     assert (empty.plain, empty.proposed, empty.changes, empty.oracle) == (1, 1, False, 0)
     assert (own.plain, own.proposed, own.changes, own.words) == (1, 0, True, 1)
-    assert own.log_odds > 0
+    assert own.margin > 0
     assert one.recogniser == "n-best list"
     shown = json.loads(json.dumps(one.to_json()))
     assert set(shown) == {"recogniser", "utterances", "seed", "threshold", "conditions", "curve"}

@@ -14,6 +14,7 @@ from conftest import ANSWER, HEARD, TTL_S, ExactAligner, World, recognition, run
 from ctxasr.answer import ContextState, UtteranceResult, listen, on_utterance
 from ctxasr.app import Models, Settings, aws
 from ctxasr.bias import Bias, bias_of, phrases_of
+from ctxasr.candidates import OFFERED_MAX
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Entity, TurnText, to_event
 from ctxasr.hypotheses import Hypothesis, Recognition, Result
@@ -22,6 +23,7 @@ from ctxasr.ports import AcousticScorer
 from ctxasr.rescore import SCORED_MAX, rescore, shortlist
 from ctxasr.speech.align import SoundAligner
 from ctxasr.speech.pronounce import Pronouncer
+from ctxasr.weights import WITH_PHONE_LOOP_AND_SOUND
 from ctxasr.words import normalise
 
 ALIGNER = SoundAligner(Pronouncer())
@@ -74,7 +76,9 @@ async def test_the_likeliest_few_and_the_plain_text_are_scored_each_once(others:
     assert plain == "Call, uh, power."
     assert len(texts) == SCORED_MAX
     assert len({normalise(text) for text in (plain, *texts)}) == 1 + SCORED_MAX
-    best = [one.words for _, one in found.scored if not one.unchanged]
+    unheard = [one for _, one in found.scored if not one.unchanged]
+    unheard.sort(key=lambda one: -WITH_PHONE_LOOP_AND_SOUND.score(one.evidence))
+    best = [one.words for one in unheard]
     first = list(dict.fromkeys(best))[:SCORED_MAX]
     assert [tuple(normalise(text).split()) for text in texts] == first
 
@@ -85,6 +89,31 @@ async def test_where_nothing_else_may_have_been_said_nothing_is_scored() -> None
         found = await shortlist(said, BAUER, ALIGNER)
         assert await found.by_sound(ear) is None
     assert ear.asked == []
+
+
+@pytest.mark.parametrize(("names", "scored"), [(OFFERED_MAX, True), (OFFERED_MAX + 1, False)])
+async def test_every_name_of_a_short_list_may_have_been_said_where_sound_decides(
+    names: int, *, scored: bool
+) -> None:
+    """A number is misheard for a number, which text alone never mends."""
+    numbers = "seven one two three four five six eight nine ten eleven twelve thirteen".split()
+    heard_only, listed = heard("zero"), bias(*numbers[:names])
+    ear = Ear({"seven": 0.0}, usual=-30.0)
+    assert (await rescore(heard_only, listed, ALIGNER, ear)).text == ("seven" if scored else "zero")
+    silent = replace(heard_only, sound=None)
+    assert (await rescore(silent, listed, ALIGNER, ear)).text == "zero"
+    lost = Ear(raises=ContextUnavailable("gone"))
+    assert (await rescore(heard_only, listed, ALIGNER, lost)).text == "zero"
+
+
+async def test_names_that_sound_alike_speak_together_against_the_plain_text() -> None:
+    """None is likely by itself, and the likeliest is still expected to have fewer errors."""
+    alike, plain = ("Meg Bauer", "Meg Bower", "Meg Bowar"), heard("mac our")
+    ear = Ear({name.lower(): 0.0 for name in alike}, usual=-60.0)
+    found = await (await shortlist(plain, bias(*alike), ALIGNER)).by_sound(ear)
+    assert found is not None
+    assert found.probability < 0.5
+    assert found.margin > 0.0
 
 
 async def test_without_bias_or_sound_the_scorer_is_not_asked() -> None:
@@ -176,7 +205,7 @@ NO_LIKELIHOOD = {
     "none of them": Ear(usual=-math.inf),
     "not the plain text": Ear({"power": -math.inf}, usual=-5.0),
     "not the candidates": Ear({"power": -5.0}, usual=-math.inf),
-    "not the best candidate": Ear({"bauer": -math.inf}, usual=-5.0),
+    "not the best candidate": Ear({"power": -5.0, "bauer": -math.inf}, usual=-30.0),
 }
 """A text that is too long for the model has none: it scores -inf."""
 

@@ -117,7 +117,13 @@ class SimAligner:
         pass
 
     async def align(
-        self, recognition: Recognition, phrases: Sequence[str], *, asked: int = 0, alone: int = 0
+        self,
+        recognition: Recognition,
+        phrases: Sequence[str],
+        *,
+        asked: int = 0,
+        alone: int = 0,
+        offered: int = 0,
     ) -> list[Match]:
         handling = self._handling
         tables = handling.tables

@@ -62,14 +62,24 @@ _COUNTED: Final = _NUMBERS | frozenset(
     """zero oh thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty
     fifty sixty seventy eighty ninety hundred thousand million""".split()
 )
-"""A number is an answer to any question, and rarely misheard for a name."""
+_ORDINALS: Final = _POSITIONS - {"last", "middle", "next", "other"} | frozenset(
+    """eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth
+    twentieth thirtieth""".split()
+)
+_BESIDE_NUMBERS: Final = frozenset(
+    """a b c d e f g h i j k l m n o p q r s t u v w x y z double triple and of the january february
+    march april may june july august september october november december""".split()
+)
+"""What numbers, dates and postcodes are said with: answers to any question, and rarely names that
+were misheard."""
 
 _FILLERS: Final = frozenset("um uh well oh please thanks okay ok yeah yes no so just".split())
 """Words that an everyday answer may have around it."""
 
 
 def is_everyday(words: Sequence[str]) -> bool:
-    """Whether the words, as they are compared, are an everyday answer or a number, fillers aside.
+    """Whether the words, as they are compared, are an everyday answer, or a number, a date
+    or a postcode, fillers aside.
 
     >>> is_everyday("um the second one please".split())
     True
@@ -84,7 +94,19 @@ def is_everyday(words: Sequence[str]) -> bool:
     core = list(words[start:end])
     if not core or " ".join(core) in _ANSWERS:
         return bool(words)
-    return _is_position(core) or all(word.isdecimal() or word in _COUNTED for word in core)
+    return _is_position(core) or _is_number(core)
+
+
+def _is_number(words: list[str]) -> bool:
+    """ "fifteen", "the third of may", "e x five four d g"."""
+    counted = [_has_digit(word) or word in _COUNTED or word in _ORDINALS for word in words]
+    return any(counted) and all(
+        counts or word in _BESIDE_NUMBERS for word, counts in zip(words, counted, strict=True)
+    )
+
+
+def _has_digit(word: str) -> bool:
+    return any(char.isdecimal() for char in word)
 
 
 def _is_position(words: list[str]) -> bool:

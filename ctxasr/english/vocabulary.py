@@ -3,13 +3,12 @@
     log_frequency("power")  -8.4       log_frequency("zwingli")  LOG_FREQUENCY_MIN
     is_name("bauer")        True
 
-The table is made by `ctxasr train --part vocabulary`; its card is VOCABULARY.md beside it.
+The table is made by `ctxasr train --part vocabulary`; its card is MODEL_CARD.md beside it.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,13 +17,6 @@ TABLE: Final = Path(__file__).with_name("vocabulary.tsv.gz")
 
 LOG_FREQUENCY_MIN: Final = -15.0
 """Natural log probability of a word that the table has not: a third of the rarest it has."""
-
-COMMON_LOG_FREQUENCY_MIN: Final = -10.5
-"""Words at least so frequent, one in 36,000, are common: some 2,500 of them."""
-
-
-ORDINARY_LOG_FREQUENCY_MIN: Final = -11.5
-"""Words at least so frequent, one in 100,000, make an ordinary sentence."""
 
 
 class _Entry(NamedTuple):
@@ -45,14 +37,9 @@ def is_name(word: str) -> bool:
     return _entry(word).is_name or _entry(word.removesuffix("'s")).is_name
 
 
-def is_common(word: str) -> bool:
-    """Whether it is an everyday word and no name."""
-    return log_frequency(word) >= COMMON_LOG_FREQUENCY_MIN and not is_name(word)
-
-
-def is_ordinary(words: Sequence[str]) -> bool:
-    """Whether all of the words are what people say every day, and none is a name."""
-    return all(log_frequency(w) >= ORDINARY_LOG_FREQUENCY_MIN and not is_name(w) for w in words)
+def frequencies() -> dict[str, float]:
+    """The `log_frequency` of every word of the table that is no name."""
+    return {word: one.log_frequency for word, one in _table().items() if not one.is_name}
 
 
 def _entry(word: str) -> _Entry:

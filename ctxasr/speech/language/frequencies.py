@@ -1,4 +1,4 @@
-"""Makes the table of `ctxasr.vocabulary`: how often words are said, and which are names.
+"""Makes the table of `ctxasr.english.vocabulary`: how often words are said, and which are names.
 
 Frequencies are the unigrams of PocketSphinx's stock language model, names the first and last names
 of the United States in the package `faker` (the extra `train`). Nothing is drawn: the same versions
