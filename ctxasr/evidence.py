@@ -200,7 +200,5 @@ def edits_outside(recognition: Recognition, group: Sequence[Match]) -> int:
     words = recognition.hypotheses[group[0].hypothesis].words
     start, behind = group[0].start, len(words) - group[-1].end
     before = edits_between(words[:start], plain[:start])
-    after = (
-        edits_between(words[len(words) - behind :], plain[len(plain) - behind :]) if behind else 0
-    )
-    return before + after
+    beyond = max(0, len(plain) - behind)
+    return before + edits_between(words[len(words) - behind :], plain[beyond:])

@@ -95,7 +95,7 @@ class Shortlist:
         return _best(self.recognition, scored, self.weights.threshold, heard=False)
 
     async def by_sound(self, scorer: AcousticScorer) -> Proposal | None:
-        """The best of them under the audio: the few that text makes most probable are scored."""
+        """The best of them under the audio: the few that are likeliest before it are scored."""
         style = style_of(self.recognition.hypotheses)
         weights = WITH_PHONE_LOOP_AND_SOUND if self.recognition.phones else WITH_SOUND
         unheard = [(weights.score(one.evidence), one) for _, one in self.scored]
@@ -152,7 +152,7 @@ async def propose(
     aligner: PhraseAligner,
     scorer: AcousticScorer | None = None,
 ) -> Proposal | None:
-    """The best candidate with its log odds, whether they pass the threshold or not."""
+    """The likeliest candidate with its margin, whether that passes the threshold or not."""
     found = await shortlist(recognition, bias, aligner)
     if scorer is None or not can_be_scored(recognition):
         return found.by_text()

@@ -299,12 +299,26 @@ def _based(form: str) -> str:
     return "".join(kept)
 
 
+EDITED_WORDS_MAX: Final = 64
+"""Words of a text that are compared one by one, beside those that two texts begin and end with."""
+
+
 def edits_between(ours: Sequence[str], theirs: Sequence[str]) -> int:
     """Levenshtein distance in words: the fewest that are put in, left out or exchanged.
 
-    >>> edits_between(["the", "hour"], ["bauer"])
+    What two long texts do not have in common counts up to EDITED_WORDS_MAX words of each.
+
+    >>> edits_between(["the", "hour", "please"], ["bauer", "please"])
     2
     """
+    first, last = 0, 0
+    shorter = min(len(ours), len(theirs))
+    while first < shorter and ours[first] == theirs[first]:
+        first += 1
+    while last < shorter - first and ours[-1 - last] == theirs[-1 - last]:
+        last += 1
+    ours = ours[first : len(ours) - last][:EDITED_WORDS_MAX]
+    theirs = theirs[first : len(theirs) - last][:EDITED_WORDS_MAX]
     row = list(range(len(theirs) + 1))
     for i, word in enumerate(ours, start=1):
         diagonal, row[0] = row[0], i

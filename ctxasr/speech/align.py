@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Match
-from ctxasr.speech.phonetics import Ints, PhoneTree, encode, end_to_end
+from ctxasr.speech.phonetics import HEARD_MAX, Ints, PhoneTree, encode, end_to_end
 from ctxasr.speech.sought import PHONES_MAX, Pronunciations, Sought, SoughtList, seek
 from ctxasr.speech.spoken import Spoken, speak
 
@@ -243,12 +243,14 @@ def _by_sound(spoken: list[Spoken], names: SoughtList) -> list[tuple[Match, byte
 
 
 def _searched(spoken: list[Spoken], row_cells: int) -> list[int]:
-    """The hypotheses that are searched by sound: those that SEARCH_CELLS_MAX has room for."""
-    searched, cells = [], 0
+    """The hypotheses that are searched by sound: what SEARCH_CELLS_MAX and HEARD_MAX allow."""
+    searched, phones, gaps = [], 0, 0
     for h, hypothesis in enumerate(spoken):
-        cells += row_cells * len(hypothesis.phones)
-        if len(hypothesis.phones) and cells <= SEARCH_CELLS_MAX:
+        phones += len(hypothesis.phones)
+        room = phones * row_cells <= SEARCH_CELLS_MAX and phones + gaps <= HEARD_MAX
+        if len(hypothesis.phones) and room:
             searched.append(h)
+            gaps += 1
     return searched
 
 
@@ -275,7 +277,7 @@ def _alone(spoken: list[Spoken], listed: SoughtList) -> Found:
 
 def _nearest(spoken: list[Spoken], listed: SoughtList) -> Iterator[tuple[Match, bytes]]:
     """Whole hypotheses as phrases, the nearest by sound first, and their pronunciations."""
-    heard = [h for h, one in enumerate(spoken[:ALONE_HYPOTHESES_MAX]) if len(one.phones)]
+    heard = _searched(spoken[:ALONE_HYPOTHESES_MAX], 1)
     lengths = listed.tree.lengths
     longest = max((len(spoken[h].phones) for h in heard), default=0)
     near = np.flatnonzero(

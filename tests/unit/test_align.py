@@ -18,6 +18,7 @@ from ctxasr.speech.align import (
     MATCHES_MAX,
     SoundAligner,
 )
+from ctxasr.speech.phonetics import HEARD_MAX
 from ctxasr.speech.pronounce import Pronouncer
 from ctxasr.speech.sought import Sought, SoughtList
 
@@ -73,6 +74,15 @@ def test_a_long_list_against_a_long_utterance_is_not_offered(
         monkeypatch.setattr(align, "OFFERED_CELLS_MAX", limit)
         found = aligner.align_now(heard("zero"), ["seven", "nine"], offered=2)
         assert len(found) == number
+
+
+def test_long_hypotheses_are_searched_as_far_as_there_is_room(aligner: SoundAligner) -> None:
+    words = "please tell everybody about the wonderful weather over there on saturday".split()
+    long = [" ".join([*words * 15, str(number), "meg power"]) for number in range(8)]
+    assert len(long) * 15 * sum(map(phones, words)) > HEARD_MAX
+    found = aligner.align_now(heard(*long), ["meg bauer", "yes"], alone=1)
+    assert {one.hypothesis for one in found if not one.exact} < set(range(8))
+    assert found
 
 
 def test_what_has_no_sound_does_no_harm(aligner: SoundAligner) -> None:

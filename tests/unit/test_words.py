@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ctxasr.words import Word, normalise, words_in
+from ctxasr.words import EDITED_WORDS_MAX, Word, edits_between, normalise, words_in
 
 ODD = (
     "\u00ad\u200b\u200c\u200d\u200e\u2060\ufeff\u061c\ufe0f\U000e0100\u0300\u030c\u0307\u20e3\u0130"
@@ -111,3 +112,25 @@ def test_a_word_knows_its_place() -> None:
     assert words_in(text) == (
         Word("meg's", "Meg's", 1, 7), Word("5", "$5", 9, 11), Word("dollars", "$5", 9, 11),
     )  # fmt: skip
+
+
+def test_word_edits_count_what_lies_between_common_ends() -> None:
+    assert edits_between("a b c d".split(), "a x c d".split()) == 1
+    assert edits_between("a b a".split(), "a b a b a".split()) == 2
+    assert edits_between([], "a b".split()) == edits_between("a b".split(), []) == 2
+    assert edits_between("a".split(), "a".split()) == 0
+    ours, theirs = ["a"] * EDITED_WORDS_MAX, ["b"] * EDITED_WORDS_MAX
+    assert edits_between(ours, theirs) == EDITED_WORDS_MAX
+    assert edits_between([*ours, "a"], [*theirs, "b"]) == EDITED_WORDS_MAX
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=7), st.lists(st.sampled_from("abc"), max_size=7))
+def test_word_edits_are_those_of_levenshtein(ours: list[str], theirs: list[str]) -> None:
+    @cache
+    def edits(i: int, j: int) -> int:
+        if not i or not j:
+            return i + j
+        exchanged = edits(i - 1, j - 1) + (ours[i - 1] != theirs[j - 1])
+        return min(exchanged, edits(i - 1, j) + 1, edits(i, j - 1) + 1)
+
+    assert edits_between(ours, theirs) == edits(len(ours), len(theirs))
