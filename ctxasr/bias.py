@@ -142,11 +142,26 @@ def named_by(turn: TurnText) -> list[Phrase]:
         *(Phrase(text, "utterance") for text in names_in(turn.utterance)),
     ]
     asked = normalise(turn.reply)
+    spoken_of = [normalise(one.text) for one in named if one.signal == "reply"]
     return [
-        replace(one, text=text, asked=one.signal == "reply" or _is_in(asked, text))
+        replace(
+            one,
+            text=text,
+            asked=one.signal == "reply" or _is_in(asked, text) or _is_one_of(spoken_of, text),
+        )
         for one in named
         for text in [_on_one_line(one.text)]
     ]
+
+
+def _is_one_of(spoken_of: Sequence[str], name: str) -> bool:
+    """Whether it has what the reply names in it: "Which Meg?" asks for Meg Bauer."""
+    folded = name.casefold()
+    return any(
+        text in folded and f" {text} " in f" {normalise(name)} "
+        for text in spoken_of
+        if not is_too_long(name)
+    )
 
 
 def _is_in(asked: str, name: str) -> bool:

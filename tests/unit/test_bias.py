@@ -190,3 +190,23 @@ def test_a_name_of_characters_that_stand_for_many_is_not_taken_apart() -> None:
     assert not is_too_long("é" * PHRASE_CHARS_MAX)
     assert not is_too_long("x" * COMPOSED_CHARS_MAX)
     assert is_too_long("x" * (COMPOSED_CHARS_MAX + 1))
+
+
+def test_who_shares_the_name_that_was_asked_for_is_asked_for() -> None:
+    entities = tuple(Entity("contact", one) for one in ("Meg Bauer", "Megan Fox", "Ann Jones"))
+    found = phrases_of(TurnText("", "Which Meg?", entities))
+    asked = {phrase.text: phrase.asked for phrase in found}
+    assert asked["meg bauer"]
+    assert asked["bauer"]
+    assert not asked["megan fox"]
+    assert not asked["ann jones"]
+
+
+def test_a_number_that_a_sentence_begins_with_names_nothing() -> None:
+    replies = {
+        "Two of them are open.": [],
+        "None is near.": [],
+        "Three Brothers or Two?": ["Three Brothers"],
+    }
+    for reply, names in replies.items():
+        assert list(names_in(reply)) == names

@@ -162,8 +162,8 @@ async def test_the_context_of_the_answer_holds_both_turns_and_answers_the_third(
     assert len((await world.context()).vectors) == 1, "nothing of the later turn"
     third = again("ask-at-6000", "r3", 9_000)
     for _ in "ab":
-        heard = await world.answer(third, "hole", "home")
-        assert (heard.context, heard.result.text) == (ContextState.HIT, "home")
+        heard = await world.answer(third, "power", "meg bauer")
+        assert (heard.context, heard.result.text) == (ContextState.HIT, "meg bauer")
         status = await on_event(third, world.process())
     assert status.turn == answer_turn(FIRST, third.message.message.header.message_id)
     await world.deliver(list(asks_again(9_500, "home").values()))
