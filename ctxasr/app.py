@@ -197,7 +197,7 @@ def default_aligner() -> PhraseAligner:
     pronouncer = Pronouncer()
     for text in GENERIC_ANSWERS:  # loads the dictionaries before anyone waits for them
         pronouncer.phrase_phones(text)
-    SentenceModel().log_probability([])
+    SentenceModel().log_probability(["bauer"])
     return SoundAligner(pronouncer)
 
 

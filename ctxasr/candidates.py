@@ -24,7 +24,7 @@ from ctxasr.ports import Match, PhraseAligner
 from ctxasr.spelling import Style, cuts_a_sign, replaced, style_of
 
 OFFERED_MAX: Final = 12
-"""Names of a list so short that each is scored against the audio."""
+"""Names of a list so short that each may be all that was said, whatever was heard."""
 
 SPELLED_NAMES_MAX: Final = 30
 """Names and parts that may be spelled letter by letter; of longer lists none is."""
@@ -84,6 +84,7 @@ async def candidates(
         offered=len(offered),
     )
     said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+    said_texts = {phrases[i].phrase.text for i in said}
     named = [phrases[i] for i in said if not _is_alone(phrases[i].phrase)]
     seen = Seen(recognition, bool(asked) or any(one.phrase.asked for one in alone))
     found, first_offered = [], len(phrases) - len(offered)
@@ -94,7 +95,8 @@ async def candidates(
         words = _words(recognition.hypotheses[group[0].hypothesis].words, group, causes)
         unchanged = as_heard or words == recognition.hypotheses[0].words
         is_offered = group[0].phrase >= first_offered
-        if is_offered and (words in sounding or unchanged):
+        known = words in sounding or unchanged or causes[0].phrase.text in said_texts
+        if is_offered and known:
             continue
         sounding.add(words)
         evidence = seen.evidence(group, causes, unchanged=unchanged)

@@ -1,8 +1,8 @@
 """How likely people say a sentence to an assistant: class trigrams of requests and answers.
 
-    turn the power off     -7      turn the PERSON off    -24
+    turn the power off     -7      turn the PERSON off    -23
     the hour              -18      PERSON                  -3
-    power please          -18      PERSON please           -5
+    power please          -20      PERSON please           -5
 
 Names of people are one class, and all else that may be named another: what a context names is as
 likely as its class, and how likely it is within it the context says. A word that is a name may be

@@ -190,9 +190,9 @@ async def _add_lists(
             if recognition.sound is not None and listener.scorer is not None:
                 scores = await _scores(found, recognition, listener.scorer, known)
                 by_sound = tuple(
-                    Choice(one.evidence, errors, one.unchanged, scores[one.words])
+                    Choice(one.evidence, errors, one.unchanged, scores.get(one.words, 0.0))
                     for one, errors in zip(found, more, strict=True)
-                    if one.words in scores
+                    if one.unchanged or one.words in scores
                 )
                 name = _LOOP_AND_SOUND if recognition.phones else _SOUND
                 sets[name].append(_List(by_sound, key, weight))
@@ -205,7 +205,10 @@ async def _scores(
     known: dict[str, float],
 ) -> dict[tuple[str, ...], float]:
     """Log likelihoods of the likeliest texts against the plain one's, by their words."""
-    texts = {one.words: text_of(one, recognition) for one in found if not one.unchanged}
+    texts: dict[tuple[str, ...], str] = {}
+    for one in found:
+        if not one.unchanged and one.words not in texts:
+            texts[one.words] = text_of(one, recognition)
     offered = [one.words for one in found if one.by_sound_alone]
     kept = dict.fromkeys([*list(texts)[:SCORED], *offered[:OFFERED]])
     asked = [recognition.plain, *(texts[words] for words in kept)]
@@ -215,7 +218,6 @@ async def _scores(
     known |= dict(zip(new, await scorer.log_likelihoods(recognition, new), strict=True))
     plain = known[recognition.plain]
     scores = {words: known[texts[words]] - plain for words in kept}
-    scores[recognition.hypotheses[0].words] = 0.0
     return {words: score for words, score in scores.items() if math.isfinite(score)}
 
 

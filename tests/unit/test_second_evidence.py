@@ -92,7 +92,7 @@ async def test_where_nothing_else_may_have_been_said_nothing_is_scored() -> None
 
 
 @pytest.mark.parametrize(("names", "scored"), [(OFFERED_MAX, True), (OFFERED_MAX + 1, False)])
-async def test_every_name_of_a_short_list_may_have_been_said_where_sound_decides(
+async def test_a_name_of_a_short_list_may_have_been_said_instead_where_sound_decides(
     names: int, *, scored: bool
 ) -> None:
     """A number is misheard for a number, which text alone never mends."""
@@ -106,7 +106,15 @@ async def test_every_name_of_a_short_list_may_have_been_said_where_sound_decides
     assert (await rescore(heard_only, listed, ALIGNER, lost)).text == "zero"
 
 
-async def test_names_that_sound_alike_speak_together_against_the_plain_text() -> None:
+async def test_what_stands_in_the_plain_text_is_not_offered_for_all_of_it() -> None:
+    ear = Ear(usual=-3.0, fits={"play rocky four": -6.0})
+    await rescore(heard("play rocky four"), bias("Rocky IV", "Meg Bauer"), ALIGNER, ear)
+    assert all("rocky iv" not in map(normalise, texts) for texts in ear.asked)
+
+
+async def test_names_that_sound_alike_speak_together_against_the_plain_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """None is likely by itself, and the likeliest is still expected to have fewer errors."""
     alike, plain = ("Meg Bauer", "Meg Bower", "Meg Bowar"), heard("mac our")
     ear = Ear({name.lower(): 0.0 for name in alike}, usual=-60.0)
@@ -114,6 +122,11 @@ async def test_names_that_sound_alike_speak_together_against_the_plain_text() ->
     assert found is not None
     assert found.probability < 0.5
     assert found.margin > 0.0
+    monkeypatch.setattr("ctxasr.rescore.COMPARED_MAX", 2)
+    alone = await (await shortlist(plain, bias(*alike), ALIGNER)).by_sound(ear)
+    assert alone is not None
+    assert (alone.text, alone.probability) == (found.text, found.probability)
+    assert alone.margin != found.margin, "all but two texts have no weight"
 
 
 async def test_without_bias_or_sound_the_scorer_is_not_asked() -> None:

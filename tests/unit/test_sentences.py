@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ctxasr.app import default_aligner
+from ctxasr.english import sentences, vocabulary
 from ctxasr.english.sentences import (
     LOG_OTHER_SHARE,
     PERSON,
@@ -33,6 +35,13 @@ def test_what_people_answer_is_likelier_than_what_sounds_like_it() -> None:
     assert log_p(PERSON) > log_p("the hour") + 5.0
     assert log_p(f"{PERSON} please") > log_p("power please") + 5.0
     assert log_p("the other one") > log_p(f"the {PERSON} one")
+
+
+def test_the_tables_are_read_before_anyone_waits_for_them() -> None:
+    sentences.table.cache_clear()
+    vocabulary._table.cache_clear()
+    default_aligner()
+    assert sentences.table.cache_info().currsize == vocabulary._table.cache_info().currsize == 1
 
 
 def test_a_name_of_several_words_is_one() -> None:
