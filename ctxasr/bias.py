@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ctxasr.english.everyday import EVERYDAY_ANSWERS
 from ctxasr.events import TurnText
 from ctxasr.hypotheses import PHRASE_CHARS_MAX, Phrase
-from ctxasr.words import Word, is_said, normalise, seen_in, words_in
+from ctxasr.words import Word, is_said, normalise, seen_in, stands_in, words_in
 
 GENERIC_SIGNAL: Final = "expect_speech"
 """The signal of answers that any question may get."""
@@ -157,18 +157,18 @@ def named_by(turn: TurnText) -> list[Phrase]:
 def _is_one_of(spoken_of: Sequence[str], name: str) -> bool:
     """Whether it has what the reply names in it: "Which Meg?" asks for Meg Bauer."""
     folded = name.casefold()
-    return any(
-        text in folded and f" {text} " in f" {normalise(name)} "
-        for text in spoken_of
-        if not is_too_long(name)
-    )
+    near = [text for text in spoken_of if text in folded]  # mostly none: comparing takes time
+    if not near or is_too_long(name):
+        return False
+    words = normalise(name)
+    return any(stands_in(text, words) for text in near)
 
 
 def _is_in(asked: str, name: str) -> bool:
     """Whether the words of a name stand in `asked`, the words of the reply."""
     if len(name) > len(asked) + 2 or name[:PART_CHARS_MIN].casefold() not in asked:
         return False  # most names end here: comparing words takes time
-    return not is_too_long(name) and f" {normalise(name)} " in f" {asked} "
+    return not is_too_long(name) and stands_in(normalise(name), asked)
 
 
 def bias_of(phrases: Sequence[Phrase], logits: NDArray[np.float32]) -> Bias:

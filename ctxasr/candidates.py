@@ -22,6 +22,7 @@ from ctxasr.evidence import Evidence, Seen
 from ctxasr.hypotheses import PHRASES_MAX, Hypothesis, Phrase, Recognition
 from ctxasr.ports import Match, PhraseAligner
 from ctxasr.spelling import Style, cuts_a_sign, replaced, style_of
+from ctxasr.words import stands_in
 
 OFFERED_MAX: Final = 12
 """Names of a list so short that each may be all that was said, whatever was heard."""
@@ -100,7 +101,7 @@ async def candidates(
             continue
         sounding.add(words)
         evidence = seen.evidence(group, causes, unchanged=unchanged)
-        taken = [one for one in named if not _is_in(one.phrase.text, words)]
+        taken = [one for one in named if not stands_in(one.phrase.text, " ".join(words))]
         less_likely, gain = False, 0.0
         if taken:
             now, before = max(map(_likely, causes)), max(map(_likely, taken))
@@ -137,12 +138,8 @@ def _offered(recognition: Recognition, names: Sequence[BiasingPhrase]) -> list[B
     whole = [one for one in names if not one.phrase.whole]
     if recognition.sound is None or len(whole) > OFFERED_MAX or not recognition.hypotheses:
         return []
-    plain = recognition.hypotheses[0].words
-    return [one for one in whole if not _is_in(one.phrase.text, plain)]
-
-
-def _is_in(text: str, words: tuple[str, ...]) -> bool:
-    return f" {text} " in f" {' '.join(words)} "
+    plain = " ".join(recognition.hypotheses[0].words)
+    return [one for one in whole if not stands_in(one.phrase.text, plain)]
 
 
 def _likely(one: BiasingPhrase) -> tuple[bool, float]:

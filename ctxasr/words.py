@@ -299,6 +299,15 @@ def _based(form: str) -> str:
     return "".join(kept)
 
 
+def stands_in(words: str, text: str) -> bool:
+    """Whether the words stand side by side in the text; both as `normalise` has them.
+
+    >>> stands_in("meg", "call meg please"), stands_in("meg", "call megan")
+    (True, False)
+    """
+    return f" {words} " in f" {text} "
+
+
 EDITED_WORDS_MAX: Final = 64
 """Words of a text that are compared one by one, beside those that two texts begin and end with."""
 

@@ -19,7 +19,7 @@ from ctxasr.encoder.tasks import Dialogue, Mention, Step, is_name, mentions_of
 from ctxasr.encoder.tokens import ITEMS_MAX
 from ctxasr.errors import DataError
 from ctxasr.events import Entity, TurnText
-from ctxasr.words import normalise
+from ctxasr.words import normalise, stands_in
 
 DIALOGUE_STEPS_MAX: Final = 12
 """Steps of one dialogue that are read; the median dialogue of the data has nine."""
@@ -106,7 +106,7 @@ def _record_step(record: Mapping[str, Any]) -> tuple[str, Step]:
         (name.split(".", 1)[-1], value)
         for name, values in record["state"].items()
         for value in values
-        if f" {normalise(value)} " in f" {utterance} "
+        if stands_in(normalise(value), utterance)
     ]
     listed, entities = _results(record["results"])
     mentions = [*mentions_of(said, "reply"), *listed, *mentions_of(state, "utterance")]

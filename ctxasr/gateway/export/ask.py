@@ -24,6 +24,7 @@ from typing import Any, Final
 from ctxasr.bias import BiasingPhrase
 from ctxasr.events import short_hash
 from ctxasr.gateway.export.choose import PLAIN, Entry, Exported, Format, Left, Options, choose
+from ctxasr.words import stands_in
 
 TARGET: Final = "ask"
 
@@ -49,7 +50,7 @@ class _Value:
         ours, one = self.names[0].phrase.phrase, entry.phrase.phrase
         if ours.id or one.id:
             return ours.id == one.id
-        return f" {one.text} " in f" {ours.text} "
+        return stands_in(one.text, ours.text)
 
     def to_json(self) -> dict[str, Any]:
         first, *others = self.names

@@ -25,6 +25,7 @@ from typing import Any, Final
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.hypotheses import PHRASES_MAX
 from ctxasr.speech.readings import as_said
+from ctxasr.words import stands_in
 
 
 class Left(StrEnum):
@@ -195,7 +196,7 @@ def choose(phrases: Sequence[BiasingPhrase], form: Format) -> Chosen:
 
 def _within(text: str, others: Sequence[str]) -> bool:
     """Whether the text is a run of words of another one."""
-    return any(f" {text} " in f" {other} " for other in others if len(other) > len(text))
+    return any(stands_in(text, other) for other in others if len(other) > len(text))
 
 
 def _written(phrase: BiasingPhrase, form: Format) -> str | Left:
