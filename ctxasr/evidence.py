@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
@@ -11,7 +10,6 @@ from ctxasr.english.sentences import SentenceModel, class_of
 from ctxasr.english.vocabulary import is_name
 from ctxasr.hypotheses import Phrase, Recognition
 from ctxasr.ports import Match
-from ctxasr.words import edits_between
 
 SENTENCE_MAX: Final = 30.0
 """Natural logs by which one sentence is likelier than another; what is beyond says no more."""
@@ -40,13 +38,12 @@ class Evidence(NamedTuple):
     probability of the phrases from the context; parts of names; generic answers. Of the whole text:
     how much nearer to the phone loop, how much farther from the hypotheses on their mean; whether
     it stands word for word in a hypothesis other than the first, and the place of its hypothesis;
-    word edits beside the spans; other words beside them that are no carriers; how many of the plain
-    words that it replaces are names; how many of the phrases' words
-    some hypothesis has; whether nothing stands beside the spans; the share of hypotheses that have
-    the replaced words; whether it sounds just as the plain text; whether the plain text is an
-    everyday answer; how many names are spelled letter by letter; how many are not among those that
-    the reply named, where it named any; how much likelier a sentence it is (natural log), with the
-    phrases as classes.
+    words beside the spans that are no carriers; how many of the plain words that it replaces are
+    names; how many of the phrases' words some hypothesis has; whether nothing stands beside the
+    spans; the share of hypotheses that have the replaced words; whether it sounds just as the plain
+    text; whether the plain text is an everyday answer; how many names are spelled letter by letter;
+    how many are not among those that the reply named, where it named any; how much likelier a
+    sentence it is (natural log), with the phrases as classes.
     """
 
     spans: float
@@ -59,7 +56,6 @@ class Evidence(NamedTuple):
     apart: float
     exact: float
     place: float
-    outside: float
     strange: float
     names: float
     support: float
@@ -90,7 +86,7 @@ class Seen:
         }
         self._replaced = dict[tuple[str, ...], tuple[float, float]]()
         self._around = dict[
-            tuple[int, tuple[tuple[int, int], ...]], tuple[list[str], float, float]
+            tuple[int, tuple[tuple[int, int], ...]], tuple[list[str], float]
         ]()
 
     def _is_unasked(self, phrase: Phrase) -> bool:
@@ -101,7 +97,7 @@ class Seen:
     ) -> Evidence:
         """Of a candidate; `unchanged` where its text is the plain one."""
         place = group[0].hypothesis
-        outside, edits, strange = self._beside(group)
+        outside, strange = self._beside(group)
         cost = relative = prior = gain = apart = 0.0
         phones = part = generic = spelled = unasked = 0
         exact, put = place > 0, list[str]()
@@ -133,7 +129,6 @@ class Seen:
             apart=apart,
             exact=float(exact),
             place=float(place),
-            outside=edits,
             strange=strange,
             names=names,
             support=sum([word in self._words for word in put]) / max(1, len(put)),
@@ -178,7 +173,7 @@ class Seen:
             )
         return found
 
-    def _beside(self, group: tuple[Match, ...]) -> tuple[list[str], float, float]:
+    def _beside(self, group: tuple[Match, ...]) -> tuple[list[str], float]:
         """The words beside a group, and evidence of them: most groups stand in the same places."""
         place, spans = group[0].hypothesis, tuple([(one.start, one.end) for one in group])
         found = self._around.get((place, spans))
@@ -187,18 +182,6 @@ class Seen:
             inside = {i for match in group for i in range(match.start, match.end)}
             words = [word for i, word in enumerate(heard) if i not in inside]
             strange = float(min(STRANGE_MAX, sum(word not in _CARRIERS for word in words)))
-            found = words, float(edits_outside(self._recognition, group)), strange
+            found = words, strange
             self._around[place, spans] = found
         return found
-
-
-def edits_outside(recognition: Recognition, group: Sequence[Match]) -> int:
-    """Word edits between the plain text and the group's hypothesis, before and after its spans."""
-    if group[0].hypothesis == 0:
-        return 0
-    plain = recognition.hypotheses[0].words
-    words = recognition.hypotheses[group[0].hypothesis].words
-    start, behind = group[0].start, len(words) - group[-1].end
-    before = edits_between(words[:start], plain[:start])
-    beyond = max(0, len(plain) - behind)
-    return before + edits_between(words[len(words) - behind :], plain[beyond:])

@@ -30,7 +30,7 @@ class Weights(NamedTuple):
 WITH_PHONE_LOOP: Final = Weights(
     Evidence(
         spans=-3.47, relative=0.0, phones=0.43, prior=0.3, part=0.49, generic=-0.2, gain=1.23,
-        apart=-0.43, exact=2.25, place=-0.08, outside=0.0, strange=-0.17, names=-1.34,
+        apart=-0.43, exact=2.25, place=-0.08, strange=-0.17, names=-1.34,
         support=0.41, alone=0.52, agreement=-0.53, homophone=0.7, everyday=-0.97, spelled=0.96,
         unasked=-1.87, sentence=0.05,
     ),
@@ -42,7 +42,7 @@ WITH_PHONE_LOOP: Final = Weights(
 WITHOUT_PHONE_LOOP: Final = Weights(
     Evidence(
         spans=-3.04, relative=0.0, phones=0.19, prior=0.3, part=0.23, generic=-0.11, gain=0.0,
-        apart=-0.88, exact=3.26, place=0.0, outside=0.0, strange=-0.43, names=-1.8, support=0.0,
+        apart=-0.88, exact=3.26, place=0.0, strange=-0.43, names=-1.8, support=0.0,
         alone=0.5, agreement=-0.3, homophone=4.05, everyday=-1.18, spelled=1.27, unasked=-1.72,
         sentence=0.09,
     ),
@@ -54,7 +54,7 @@ WITHOUT_PHONE_LOOP: Final = Weights(
 WITH_SOUND: Final = Weights(
     Evidence(
         spans=0.24, relative=-0.25, phones=0.17, prior=0.3, part=0.38, generic=0.17, gain=0.0,
-        apart=-0.39, exact=0.82, place=-0.18, outside=0.0, strange=-0.53, names=-2.03,
+        apart=-0.39, exact=0.82, place=-0.18, strange=-0.53, names=-2.03,
         support=0.0, alone=-0.14, agreement=0.0, homophone=2.12, everyday=-1.7, spelled=4.06,
         unasked=-1.58, sentence=0.13,
     ),
@@ -66,7 +66,7 @@ WITH_SOUND: Final = Weights(
 WITH_PHONE_LOOP_AND_SOUND: Final = Weights(
     Evidence(
         spans=-2.67, relative=0.0, phones=0.44, prior=0.3, part=0.3, generic=0.32, gain=0.94,
-        apart=-0.22, exact=2.1, place=-0.2, outside=0.0, strange=-0.13, names=-1.2, support=0.0,
+        apart=-0.22, exact=2.1, place=-0.2, strange=-0.13, names=-1.2, support=0.0,
         alone=0.15, agreement=-0.61, homophone=0.3, everyday=-1.18, spelled=0.91, unasked=-2.31,
         sentence=0.06,
     ),

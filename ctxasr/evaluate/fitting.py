@@ -29,9 +29,7 @@ LISTED_MAX: Final = 48
 PRIOR_MIN: Final = 0.3
 """Of the weight of the context's probability: corpora with short lists know too little of it."""
 
-AGAINST: Final = frozenset(
-    "relative apart place outside strange names agreement everyday unasked".split()
-)
+AGAINST: Final = frozenset("relative apart place strange names agreement everyday unasked".split())
 """Evidence that never speaks for a change: where several kinds say much the same, the likeliest
 weights may be of opposite signs, and odd evidence would count for its contrary."""
 
@@ -40,7 +38,7 @@ FOR: Final = frozenset("gain exact support sentence audio".split())
 
 START: Final = Evidence(**dict.fromkeys(Evidence._fields, 0.0))._replace(
     spans=-2.0, relative=-1.0, prior=0.3, part=-0.5, gain=2.0, apart=-1.0, exact=2.0,
-    outside=-1.0, strange=-0.5, names=-0.5, support=1.0, sentence=0.05,
+    strange=-0.5, names=-0.5, support=1.0, sentence=0.05,
 )  # fmt: skip
 
 SCALES: Final = Evidence(**dict.fromkeys(Evidence._fields, 1.0))._replace(

@@ -95,11 +95,6 @@ MOVED = [
     ("exact", POWER, 0.0, SECOND, 1.0),
     ("place", POWER, 0.0, SECOND, 1.0),
     (
-        "outside",
-        Case(BAUER, heard("call power", "call bauer"), "call bauer", 1), 0.0,
-        Case(BAUER, heard("call power", "tell bauer"), "tell bauer", 1), 1.0,
-    ),
-    (
         "strange",
         Case(BAUER, heard("call power"), "call bauer"), 0.0,
         Case(BAUER, heard("kick power"), "kick bauer"), 1.0,

@@ -91,7 +91,7 @@ def test_nothing_to_compare_is_said() -> None:
 NEAR = Evidence(**dict.fromkeys(Evidence._fields, 0.0))._replace(
     spans=1.0, relative=0.1, gain=1.0, phones=4.0, prior=-1.0
 )
-FAR = NEAR._replace(relative=0.8, gain=-1.0, outside=1.0)
+FAR = NEAR._replace(relative=0.8, gain=-1.0, place=1.0)
 
 
 def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:

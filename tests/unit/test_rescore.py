@@ -9,7 +9,6 @@ import pytest
 
 from ctxasr.bias import Bias, bias_of, generic_alone
 from ctxasr.candidates import candidates
-from ctxasr.evidence import edits_outside
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.ports import Match
 from ctxasr.rescore import rescore
@@ -119,12 +118,6 @@ async def test_without_a_phone_loop_the_other_weights_count(aligner: SoundAligne
 async def test_emptied_context_changes_no_name(aligner: SoundAligner) -> None:
     recognition = heard("the hour", phones="B AW ER")
     assert (await rescore(recognition, generic_alone(), aligner)).text == "the hour"
-
-
-async def test_edits_outside_count_what_another_hypothesis_says_beside_the_phrase() -> None:
-    recognition = heard("call the hour now", "tall power now please")
-    assert edits_outside(recognition, [Match(0, 1, 3, 0, 1.0, 3, None)]) == 0
-    assert edits_outside(recognition, [Match(1, 1, 2, 0, 1.0, 3, None)]) == 1 + 1 + 1
 
 
 class Liar:
