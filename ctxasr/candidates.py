@@ -13,9 +13,9 @@ beside it, and a generic answer is taken for the whole utterance or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from ctxasr.bias import GENERIC_SIGNAL, Bias, BiasingPhrase
 from ctxasr.evidence import Evidence, Seen
@@ -43,8 +43,7 @@ TOGETHER_TRIED_MAX: Final = 6
 """Matches of one hypothesis, the nearest ones, that are tried together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Phrases in the place of words; `unchanged` where the plain text stands, now with a cause."""
 
     matches: tuple[Match, ...]

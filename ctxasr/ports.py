@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ctxasr.events import (
     NO_GROUNDS,
@@ -189,8 +188,7 @@ class Embedder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Words `start` to `end` (exclusive) of hypothesis `hypothesis` may have been phrase `phrase`.
 
     `cost` is the weighted phone edit distance between the words and the phrase, in substituted

@@ -175,7 +175,7 @@ async def _add_lists(
             ]
             if unlisted:
                 found = [
-                    replace(one, evidence=one.evidence._replace(everyday=0.0)) for one in found
+                    one._replace(evidence=one.evidence._replace(everyday=0.0)) for one in found
                 ]
             more = [word_edits(utterance.reference, " ".join(one.words)) - plain for one in found]
             by_text = tuple(

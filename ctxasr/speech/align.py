@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
@@ -180,7 +179,7 @@ def _inside(spoken: list[Spoken], listed: SoughtList) -> Found:
 def _renumbered(found: Found, first: int) -> Found:
     """The same of a list whose first phrase is number `first`."""
     return {
-        (*place[:3], place[3] + first): (replace(match, phrase=match.phrase + first), phones)
+        (*place[:3], place[3] + first): (match._replace(phrase=match.phrase + first), phones)
         for place, (match, phones) in found.items()
     }
 
