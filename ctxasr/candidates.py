@@ -83,24 +83,24 @@ async def candidates(
         alone=len(alone),
         offered=len(offered),
     )
-    said = {match.phrase for match in matches if match.hypothesis == 0 and match.exact}
+    said = {match.phrase for match in matches if _is_as_heard(match)}
     said_texts = {phrases[i].phrase.text for i in said}
     named = [phrases[i] for i in said if not _is_alone(phrases[i].phrase)]
     seen = Seen(recognition, bool(asked) or any(one.phrase.asked for one in alone))
     found, first_offered = [], len(phrases) - len(offered)
-    sounding = set[tuple[str, ...]]()
+    sounding, plain = set[tuple[str, ...]](), seen.plain
     for group in _groups(list(_usable(recognition, matches, said))):
-        causes = tuple(phrases[match.phrase] for match in group)
-        as_heard = all(match.exact and match.hypothesis == 0 for match in group)
-        words = _words(recognition.hypotheses[group[0].hypothesis].words, group, causes)
-        unchanged = as_heard or words == recognition.hypotheses[0].words
+        causes = tuple([phrases[match.phrase] for match in group])
+        put_in = seen.put_in(group, causes)
+        words = put_in.words
+        unchanged = words == plain or all(map(_is_as_heard, group))
         is_offered = group[0].phrase >= first_offered
-        known = words in sounding or unchanged or causes[0].phrase.text in said_texts
-        if is_offered and known:
+        if is_offered and (unchanged or words in sounding or causes[0].phrase.text in said_texts):
             continue
         sounding.add(words)
-        evidence = seen.evidence(group, causes, unchanged=unchanged)
-        taken = [one for one in named if not stands_in(one.phrase.text, " ".join(words))]
+        evidence = seen.evidence(group, causes, put_in, unchanged=unchanged)
+        text = " ".join(words) if named else ""
+        taken = [one for one in named if not stands_in(one.phrase.text, text)]
         less_likely, gain = False, 0.0
         if taken:
             now, before = max(map(_likely, causes)), max(map(_likely, taken))
@@ -146,6 +146,11 @@ def _likely(one: BiasingPhrase) -> tuple[bool, float]:
     return one.phrase.asked, one.log_prior
 
 
+def _is_as_heard(match: Match) -> bool:
+    """Whether its phrase stands in the plain text, word for word."""
+    return match.exact and match.hypothesis == 0
+
+
 def _is_alone(phrase: Phrase) -> bool:
     """Whether it is all that is said: "no thank you" must not become "no thanks you"."""
     return phrase.signal == GENERIC_SIGNAL or phrase.spelled
@@ -157,7 +162,7 @@ def _usable(recognition: Recognition, matches: Sequence[Match], said: set[int]) 
         heard = recognition.hypotheses[match.hypothesis]
         if cuts_a_sign(heard.places, match.start, match.end):
             continue
-        if match.phrase not in said or (match.exact and match.hypothesis == 0):
+        if match.phrase not in said or _is_as_heard(match):
             yield match
 
 
@@ -196,14 +201,3 @@ def _as_plain_has_it(
         if same and not cuts_a_sign(plain.places, start, stop):
             return plain, [(start, stop)]
     return heard, spans
-
-
-def _words(
-    heard: tuple[str, ...], group: tuple[Match, ...], causes: tuple[BiasingPhrase, ...]
-) -> tuple[str, ...]:
-    words: list[str] = []
-    at = 0
-    for match, cause in zip(group, causes, strict=True):
-        words += [*heard[at : match.start], *cause.phrase.text.split()]
-        at = match.end
-    return (*words, *heard[at:])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ctxasr.bias import GENERIC_SIGNAL, BiasingPhrase
 from ctxasr.english.everyday import is_everyday
 from ctxasr.english.sentences import SentenceModel, class_of
 from ctxasr.english.vocabulary import is_name
-from ctxasr.hypotheses import Phrase, Recognition
+from ctxasr.hypotheses import Recognition
 from ctxasr.ports import Match
 
 SENTENCE_MAX: Final = 30.0
@@ -68,99 +69,126 @@ class Evidence(NamedTuple):
     sentence: float
 
 
+class _Put(NamedTuple):
+    """A phrase as it is put into a text of one recognition."""
+
+    words: tuple[str, ...]
+    said: tuple[str, ...]
+    """As a sentence is judged: a name as its class."""
+    support: int
+    """How many of its words some hypothesis has."""
+    part: bool
+    generic: bool
+    spelled: bool
+    unasked: bool
+
+
+class _Place(NamedTuple):
+    """Where phrases are put in: the words of a hypothesis before, between and behind them."""
+
+    beside: tuple[tuple[str, ...], ...]
+    strange: float
+    alone: float
+    others: tuple[str, ...]
+    """The plain words that do not stand beside the phrases."""
+
+
+class PutIn(NamedTuple):
+    """Phrases in the places of words: what evidence of a candidate is taken from."""
+
+    place: _Place
+    puts: list[_Put]
+    words: tuple[str, ...]
+    """Of the whole text, as they are compared."""
+
+
 class Seen:
     """What evidence of one recognition asks for again and again."""
 
     def __init__(self, recognition: Recognition, asked: bool) -> None:
         self._recognition, self._asked = recognition, asked
-        self._plain = recognition.hypotheses[0].words if recognition.hypotheses else ()
-        self._everyday = is_everyday(self._plain)
+        self.plain = recognition.hypotheses[0].words if recognition.hypotheses else ()
+        """The words of the plain text."""
+        self._everyday = float(is_everyday(self.plain))
         self._sentences = SentenceModel()
-        self._plain_log_p = self._sentences.log_probability(self._plain)
-        self._classes = dict[str, str]()
-        self._log_ps = dict[tuple[str, ...], float]()
+        self._plain_log_p = self._sentences.log_probability(self.plain)
+        self._likelier_by = dict[tuple[str, ...], float]()
         heard = [set(one.words) for one in recognition.hypotheses]
         self._words = set[str]().union(*heard)
         self._shares = {
-            word: sum(word in one for one in heard) / len(heard) for word in self._plain
+            word: sum([word in one for one in heard]) / len(heard) for word in self.plain
         }
         self._replaced = dict[tuple[str, ...], tuple[float, float]]()
-        self._around = dict[
-            tuple[int, tuple[tuple[int, int], ...]], tuple[list[str], float]
-        ]()
+        self._puts = dict[int, _Put]()
+        self._places = dict[tuple[tuple[int, int, int], ...], _Place]()
 
-    def _is_unasked(self, phrase: Phrase) -> bool:
-        return self._asked and not phrase.asked and phrase.signal != GENERIC_SIGNAL
+    def put_in(self, group: tuple[Match, ...], causes: tuple[BiasingPhrase, ...]) -> PutIn:
+        """The phrases of a group in the places of what they replace."""
+        place = self._place(group)
+        puts = [self._put(match, cause) for match, cause in zip(group, causes, strict=True)]
+        return PutIn(place, puts, _woven(place.beside, [put.words for put in puts]))
 
     def evidence(
-        self, group: tuple[Match, ...], causes: tuple[BiasingPhrase, ...], *, unchanged: bool
+        self,
+        group: tuple[Match, ...],
+        causes: tuple[BiasingPhrase, ...],
+        put_in: PutIn,
+        *,
+        unchanged: bool,
     ) -> Evidence:
         """Of a candidate; `unchanged` where its text is the plain one."""
-        place = group[0].hypothesis
-        outside, strange = self._beside(group)
-        cost = relative = prior = gain = apart = 0.0
-        phones = part = generic = spelled = unasked = 0
-        exact, put = place > 0, list[str]()
-        for match, cause in zip(group, causes, strict=True):
-            phrase = cause.phrase
+        hypothesis, place = group[0].hypothesis, put_in.place
+        cost = relative = phones = prior = part = generic = gain = apart = 0.0
+        support = spelled = unasked = 0.0
+        exact, new = hypothesis > 0, list[str]()
+        for match, cause, put in zip(group, causes, put_in.puts, strict=True):
             cost += match.cost
             relative += match.cost / max(1, match.phones)
             phones += match.phones
             prior += cause.log_prior
-            part += phrase.whole != ""
-            generic += phrase.signal == GENERIC_SIGNAL
+            part += put.part
+            generic += put.generic
             gain += match.gain or 0.0
             apart += match.apart
             exact = exact and match.exact
-            spelled += phrase.spelled
-            unasked += self._is_unasked(phrase)
-            put += phrase.text.split()
-        new = {*put, *outside}
-        replaces = tuple([word for word in self._plain if word not in new])
+            spelled += put.spelled
+            unasked += put.unasked
+            support += put.support
+            new += put.words
+        replaces = tuple([word for word in place.others if word not in new])
         names, agreement = self._of_replaced(replaces)
         return Evidence(
             spans=float(len(group)),
             relative=relative,
-            phones=float(phones),
+            phones=phones,
             prior=prior,
-            part=float(part),
-            generic=float(generic),
+            part=part,
+            generic=generic,
             gain=gain,
             apart=apart,
             exact=float(exact),
-            place=float(place),
-            strange=strange,
+            place=float(hypothesis),
+            strange=place.strange,
             names=names,
-            support=sum([word in self._words for word in put]) / max(1, len(put)),
-            alone=float(not outside),
+            support=support / max(1, len(new)),
+            alone=place.alone,
             agreement=agreement,
-            homophone=float(place == 0 and cost == 0.0 and bool(replaces)),
-            everyday=float(self._everyday),
-            spelled=float(spelled),
-            unasked=float(unasked),
-            sentence=0.0 if unchanged else self._likelier(group, causes),
+            homophone=float(hypothesis == 0 and cost == 0.0 and bool(replaces)),
+            everyday=self._everyday,
+            spelled=spelled,
+            unasked=unasked,
+            sentence=0.0 if unchanged else self._likelier(put_in),
         )
 
-    def _likelier(self, group: tuple[Match, ...], causes: tuple[BiasingPhrase, ...]) -> float:
-        """How much likelier a sentence the candidate is than the plain text."""
-        heard, at, words = self._recognition.hypotheses[group[0].hypothesis].words, 0, list[str]()
-        for match, cause in zip(group, causes, strict=True):
-            words += heard[at : match.start]
-            words += self._said_as(cause.phrase)
-            at = match.end
-        sentence = (*words, *heard[at:])
-        log_p = self._log_ps.get(sentence)
-        if log_p is None:  # most names make the same sentence
-            log_p = self._log_ps[sentence] = self._sentences.log_probability(sentence)
-        return max(-SENTENCE_MAX, min(SENTENCE_MAX, log_p - self._plain_log_p))
-
-    def _said_as(self, phrase: Phrase) -> list[str]:
-        if phrase.signal == GENERIC_SIGNAL:
-            return phrase.text.split()
-        known = self._classes.get(phrase.text)
-        if known is None:
-            known = self._classes[phrase.text] = class_of(phrase.text)
-        return [known]
+    def _likelier(self, put_in: PutIn) -> float:
+        """How much likelier a sentence it is than the plain text."""
+        sentence = _woven(put_in.place.beside, [put.said for put in put_in.puts])
+        found = self._likelier_by.get(sentence)
+        if found is None:  # most names make the same sentence
+            more = self._sentences.log_probability(sentence) - self._plain_log_p
+            found = max(-SENTENCE_MAX, min(SENTENCE_MAX, more))
+            self._likelier_by[sentence] = found
+        return found
 
     def _of_replaced(self, words: tuple[str, ...]) -> tuple[float, float]:
         """Evidence of the plain words that are replaced: most candidates replace the same ones."""
@@ -173,15 +201,46 @@ class Seen:
             )
         return found
 
-    def _beside(self, group: tuple[Match, ...]) -> tuple[list[str], float]:
-        """The words beside a group, and evidence of them: most groups stand in the same places."""
-        place, spans = group[0].hypothesis, tuple([(one.start, one.end) for one in group])
-        found = self._around.get((place, spans))
+    def _put(self, match: Match, cause: BiasingPhrase) -> _Put:
+        """The phrase of a match: most are put in at several places."""
+        found = self._puts.get(match.phrase)
         if found is None:
-            heard = self._recognition.hypotheses[place].words
-            inside = {i for match in group for i in range(match.start, match.end)}
-            words = [word for i, word in enumerate(heard) if i not in inside]
-            strange = float(min(STRANGE_MAX, sum(word not in _CARRIERS for word in words)))
-            found = words, strange
-            self._around[place, spans] = found
+            phrase = cause.phrase
+            words, generic = tuple(phrase.text.split()), phrase.signal == GENERIC_SIGNAL
+            found = self._puts[match.phrase] = _Put(
+                words,
+                words if generic else (class_of(phrase.text),),
+                sum([word in self._words for word in words]),
+                phrase.whole != "",
+                generic,
+                phrase.spelled,
+                self._asked and not phrase.asked and not generic,
+            )
         return found
+
+    def _place(self, group: tuple[Match, ...]) -> _Place:
+        """Where a group stands: most groups stand in the same places."""
+        key = tuple([(one.hypothesis, one.start, one.end) for one in group])
+        found = self._places.get(key)
+        if found is None:
+            heard, at, beside = self._recognition.hypotheses[group[0].hypothesis].words, 0, []
+            for _, start, end in key:
+                beside.append(heard[at:start])
+                at = end
+            beside.append(heard[at:])
+            words = [word for piece in beside for word in piece]
+            found = self._places[key] = _Place(
+                tuple(beside),
+                float(min(STRANGE_MAX, sum([word not in _CARRIERS for word in words]))),
+                float(not words),
+                tuple([word for word in self.plain if word not in words]),
+            )
+        return found
+
+
+def _woven(beside: Sequence[tuple[str, ...]], puts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """What is put in, among the words before, between and behind it."""
+    words = beside[0]
+    for put, behind in zip(puts, beside[1:], strict=True):
+        words += put + behind
+    return words
