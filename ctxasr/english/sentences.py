@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ctxasr.english.everyday import EVERYDAY_ANSWERS
 from ctxasr.english.vocabulary import LOG_FREQUENCY_MIN, is_name, log_frequency
 
 TABLE: Final = Path(__file__).with_name("sentences.tsv.gz")
@@ -63,6 +64,10 @@ class SentenceModel:
         >>> model.log_probability(["the", "other", "one"]) > model.log_probability(["the", "hour"])
         True
         """
+        known = _of_answers().get(tuple(words))
+        return self._worked_out(words) if known is None else known
+
+    def _worked_out(self, words: Sequence[str]) -> float:
         ways: dict[tuple[str, ...], float] = {(START,): 0.0}
         for word in (*words, END):
             further: dict[tuple[str, ...], float] = {}
@@ -88,6 +93,14 @@ class SentenceModel:
         if known is None:
             known = self._known[gram] = _log_probability(gram)
         return known
+
+
+@cache
+def _of_answers() -> dict[tuple[str, ...], float]:
+    """Log probabilities of the everyday answers, which compete with every name."""
+    model = SentenceModel()
+    answers = [tuple(answer.split()) for answer in EVERYDAY_ANSWERS]
+    return {words: model._worked_out(words) for words in answers}
 
 
 def _log_probability(gram: tuple[str, ...]) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from ctxasr.app import default_aligner
 from ctxasr.english import sentences, vocabulary
+from ctxasr.english.everyday import EVERYDAY_ANSWERS
 from ctxasr.english.sentences import (
     LOG_OTHER_SHARE,
     PERSON,
@@ -118,3 +119,11 @@ def test_the_command_makes_the_same_table(tmp_path: Path, data: Path) -> None:
     made = tmp_path / TABLE.name
     assert make_sentence_model(made, data)["ngrams"] == 82_361
     assert made.read_bytes() == TABLE.read_bytes()
+
+
+def test_an_everyday_answer_is_as_likely_as_any_sentence_of_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remembered = [log_p(answer) for answer in EVERYDAY_ANSWERS]
+    monkeypatch.setattr("ctxasr.english.sentences._of_answers", dict)
+    assert [log_p(answer) for answer in EVERYDAY_ANSWERS] == remembered
