@@ -24,7 +24,9 @@ def counts(reading: Iterable[str]) -> bool:
 
 def is_part(words: Sequence[str], whole: Sequence[str]) -> bool:
     """Whether the words are some of the whole, in order, and not all; both `without_small` ones."""
-    return 0 < len(words) < len(whole) and stand_in(words, whole)
+    if not 0 < len(words) < len(whole) or words[0] not in whole:  # by far the most
+        return False
+    return stand_in(words, whole)
 
 
 def stand_in(words: Iterable[str], whole: Iterable[str]) -> bool:

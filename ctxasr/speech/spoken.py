@@ -106,8 +106,9 @@ class Spoken:
         if stretch is None:
             stretch = _Stretch(self.said[start:end], self.counted, start, end)
             self._stretches[start, end] = stretch
-        if any(is_part(stretch.said, whole) for whole in phrase.telling):
-            return True
+        for whole in phrase.telling:
+            if is_part(stretch.said, whole):
+                return True
         if not phrase.numbered and not stretch.counts:
             return False
         for rest, numbers in stretch.parted if phrase.numbered else ():
