@@ -18,6 +18,9 @@ SENTENCE_MAX: Final = 30.0
 STRANGE_MAX: Final = 3
 """Words beside the phrases that are no carriers; more say no more."""
 
+DOUBT_MAX: Final = 8.0
+"""Natural logs; a text that is less likely under the audio was surely not said."""
+
 _CARRIERS: Final = frozenset(
     """a an the my your his her our their this that these those it it's its is are was be i i'd i'll
     i'm i've me you we us he she they and or but not no nope nah yes yeah yep yup ok okay sure fine
@@ -67,6 +70,25 @@ class Evidence(NamedTuple):
     spelled: float
     unasked: float
     sentence: float
+
+
+class Heard(NamedTuple):
+    """What the audio says of a candidate, where the recogniser's scorer has compared both.
+
+    The natural log of P(candidate | audio) over P(plain text | audio); how unlikely the plain text
+    is under it, in natural logs, at most DOUBT_MAX; and so much for each name that is replaced: a
+    name that was surely heard gives way to no neighbour.
+    """
+
+    ratio: float = 0.0
+    doubt: float = 0.0
+    doubted_names: float = 0.0
+
+
+def heard_of(fit: float, plain: float, evidence: Evidence) -> Heard:
+    """Of a candidate, from the log likelihoods of its text and of the plain one."""
+    doubt = min(DOUBT_MAX, max(0.0, -plain))
+    return Heard(fit - plain, doubt, doubt * evidence.names)
 
 
 class _Put(NamedTuple):

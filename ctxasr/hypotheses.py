@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ctxasr.errors import LimitExceeded
 from ctxasr.words import Word, words_in
@@ -99,7 +99,9 @@ class Recognition:
     `phones` is the best path of a phone loop (ARPAbet without stress), free of any vocabulary:
     it keeps the sound of names that the dictionary lacks. Empty where a recogniser has none.
     `sound` is what a recogniser keeps of the audio for its `ports.AcousticScorer`, and for no other
-    reader; None where it keeps nothing.
+    reader; None where it keeps nothing. `scored_by` says what such a scorer's log likelihoods sum
+    over: the tokens of a text, as end-to-end models do, or the frames of the sound, as acoustic
+    models do; the two weigh differently.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -107,6 +109,7 @@ class Recognition:
     phones: tuple[str, ...] = ()
     duration_s: float = 0.0
     sound: object | None = field(default=None, compare=False)
+    scored_by: Literal["tokens", "frames"] = "tokens"
 
     def __repr__(self) -> str:
         return f"Recognition({len(self.hypotheses)} hypotheses, {self.duration_s:g} s)"

@@ -3,7 +3,7 @@
 By Bayes' rule, a candidate is as probable as it explains what was heard, times how probable its
 words were before. Keeping the plain text scores 0, a candidate scores
 
-    weights . evidence [ + audio weight * (log P(candidate | audio) - log P(plain | audio)) ]
+    weights . evidence [ + weights . what the audio says of both ]
 
 and the softmax of all scores is how probable each text is. The likeliest other text is taken where
 the plain one is expected to have more word errors, each text being right with its probability: the
@@ -31,23 +31,18 @@ from ctxasr.bias import Bias
 from ctxasr.candidates import Candidate, candidates, text_of
 from ctxasr.english.everyday import is_everyday
 from ctxasr.errors import ContextUnavailable
+from ctxasr.evidence import heard_of
 from ctxasr.hypotheses import Recognition, Result
 from ctxasr.ports import AcousticScorer, PhraseAligner
 from ctxasr.spelling import changes_between, style_of
-from ctxasr.weights import (
-    WITH_PHONE_LOOP,
-    WITH_PHONE_LOOP_AND_SOUND,
-    WITH_SOUND,
-    WITHOUT_PHONE_LOOP,
-    Weights,
-)
+from ctxasr.weights import Weights, weights_by_sound, weights_by_text
 from ctxasr.words import edits_between
 
 SCORED_MAX: Final = 7
 """Candidates that are scored against the audio, beside the plain text."""
 
-EVERYDAY_AUDIO_MIN: Final = 3.0
-"""Natural log by which the audio must prefer a text to an everyday answer: twenty to one."""
+EVERYDAY_AUDIO_MIN: Final = 0.0
+"""Natural log by which the audio must prefer a text to an everyday answer."""
 
 COMPARED_MAX: Final = 10
 """Texts that are compared with one another, the most probable; the rest have no weight."""
@@ -97,7 +92,7 @@ class Shortlist:
     async def by_sound(self, scorer: AcousticScorer) -> Proposal | None:
         """The best of them under the audio: the few that are likeliest before it are scored."""
         style = style_of(self.recognition.hypotheses)
-        weights = WITH_PHONE_LOOP_AND_SOUND if self.recognition.phones else WITH_SOUND
+        weights = weights_by_sound(self.recognition)
         unheard = [(weights.score(one.evidence), one) for _, one in self.scored]
         alike = {one.words for _, one in unheard if one.evidence.homophone}
         others: dict[tuple[str, ...], Candidate] = {}
@@ -116,22 +111,24 @@ class Shortlist:
         clear = (
             EVERYDAY_AUDIO_MIN if is_everyday(self.recognition.hypotheses[0].words) else -math.inf
         )
-        gains = {
-            words: weights.audio * (fit - plain)
+        fitting = {
+            words: fit
             for words, fit in zip(others, fits, strict=True)
             if math.isfinite(fit) and fit - plain > clear
         }
-        heard = [
-            (score + (0.0 if one.unchanged else gains[one.words]), one)
-            for score, one in unheard
-            if one.unchanged or one.words in gains
-        ]
+        heard = []
+        for score, one in unheard:
+            if one.unchanged:
+                heard.append((score, one))
+            elif (fit := fitting.get(one.words)) is not None:
+                said = weights.score_heard(heard_of(fit, plain, one.evidence))
+                heard.append((score + said, one))
         return _best(self.recognition, heard, weights.threshold, heard=True)
 
 
 async def shortlist(recognition: Recognition, bias: Bias, aligner: PhraseAligner) -> Shortlist:
     """The candidates of an utterance with their scores by text."""
-    weights = WITH_PHONE_LOOP if recognition.phones else WITHOUT_PHONE_LOOP
+    weights = weights_by_text(recognition)
     if not bias.phrases or not recognition.hypotheses:
         return Shortlist(recognition, (), weights)
     found = await candidates(recognition, bias, aligner)

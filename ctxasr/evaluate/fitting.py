@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ctxasr.evidence import Evidence
+from ctxasr.evidence import Evidence, Heard
 from ctxasr.weights import Weights
 
 STEPS: Final = 400
@@ -33,7 +33,7 @@ AGAINST: Final = frozenset("relative apart place strange names agreement everyda
 """Evidence that never speaks for a change: where several kinds say much the same, the likeliest
 weights may be of opposite signs, and odd evidence would count for its contrary."""
 
-FOR: Final = frozenset("gain exact support sentence audio".split())
+FOR: Final = frozenset("gain exact support sentence ratio doubt doubted_names".split())
 """Evidence that never speaks against one."""
 
 START: Final = Evidence(**dict.fromkeys(Evidence._fields, 0.0))._replace(
@@ -46,8 +46,10 @@ SCALES: Final = Evidence(**dict.fromkeys(Evidence._fields, 1.0))._replace(
 )
 """Evidence of large numbers is made small for the fit."""
 
-AUDIO_SCALE: Final = 0.2
-AUDIO_START: Final = 0.2
+HEARD_SCALES: Final = Heard(ratio=0.2, doubt=0.3, doubted_names=0.25)
+HEARD_START: Final = Heard(ratio=0.2)
+
+UNHEARD: Final = Heard()
 
 _NEVER: Final = -1e9
 
@@ -55,12 +57,12 @@ _NEVER: Final = -1e9
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A candidate: its evidence, its errors beyond the plain's, whether it changes nothing, and
-    its log likelihood under the audio against the plain's, where there is one."""
+    what the audio says, where it was asked."""
 
     evidence: Evidence
     more_errors: int
     unchanged: bool = False
-    audio: float = 0.0
+    heard: Heard = UNHEARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +73,38 @@ class Choices:
     importance: float = 1.0
 
 
-def fit(lists: Sequence[Choices], *, unused: Sequence[str] = (), audio: bool = False) -> Weights:
+def fit(lists: Sequence[Choices], *, unused: Sequence[str] = ()) -> Weights:
     """The likeliest weights; the same for the same lists.
 
-    The weights of `unused` evidence stay 0, that of the prior at least PRIOR_MIN.
+    The weights of `unused` evidence stay 0, as do those of evidence that no candidate has; that of
+    the prior is at least PRIOR_MIN.
     """
     import torch
 
-    width = len(Evidence._fields) + 1
+    names = (*Evidence._fields, *Heard._fields)
+    width = len(names)
     longest = min(LISTED_MAX, max((len(one.choices) for one in lists), default=0))
-    x = torch.zeros(len(lists), longest, width)  # (n, c, evidence and audio)
+    x = torch.zeros(len(lists), longest, width)  # (n, c, names)
     more = torch.zeros(len(lists), longest)
     listed = torch.zeros(len(lists), longest, dtype=torch.bool)
     kept = torch.zeros(len(lists), longest, dtype=torch.bool)
     for i, one in enumerate(lists):
         for j, choice in enumerate(_nearest(one.choices)[:longest]):
-            x[i, j] = torch.tensor([*choice.evidence, choice.audio])
+            x[i, j] = torch.tensor([*choice.evidence, *choice.heard])
             more[i, j], listed[i, j], kept[i, j] = choice.more_errors, True, choice.unchanged
     fewest = more.masked_fill(~listed, 0.0).amin(dim=1).clamp_max(0.0)  # (n,): the plain has 0
     plain_is_right = fewest >= 0.0
     right = listed & (more <= fewest[:, None]) & (kept | ~plain_is_right[:, None])
     plain = torch.zeros(len(lists), 1)
     plain_right = plain.masked_fill(~plain_is_right[:, None], _NEVER)
-    scales = torch.tensor([*SCALES, AUDIO_SCALE])
-    names = (*Evidence._fields, "audio")
+    scales = torch.tensor([*SCALES, *HEARD_SCALES])
     used = torch.tensor([float(name not in unused) for name in names])
-    used[-1] = float(audio)
+    used *= (x != 0.0).any(dim=0).any(dim=0)
     least = torch.tensor([0.0 if name in FOR else -float("inf") for name in names])
     most = torch.tensor([0.0 if name in AGAINST else float("inf") for name in names])
     least[names.index("prior")] = PRIOR_MIN / SCALES.prior
     importance = torch.tensor([one.importance for one in lists])
-    weights = (torch.tensor([*START, AUDIO_START]) / scales).requires_grad_()
+    weights = (torch.tensor([*START, *HEARD_START]) / scales).requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=LEARNING_RATE)
     x = x * scales
     for _ in range(STEPS):
@@ -116,7 +119,8 @@ def fit(lists: Sequence[Choices], *, unused: Sequence[str] = (), audio: bool = F
             weights.clamp_(least, most)
     found = weights * used * scales
     fitted = [round(float(w), 3) for w in found.detach()]
-    return Weights(Evidence(*fitted[:-1]), fitted[-1])
+    kinds = len(Evidence._fields)
+    return Weights(Evidence(*fitted[:kinds]), Heard(*fitted[kinds:]))
 
 
 def _nearest(choices: Sequence[Choice]) -> list[Choice]:

@@ -19,6 +19,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -36,13 +37,14 @@ from ctxasr.evaluate.fitting import Choice, Choices, fit
 from ctxasr.evaluate.metrics import word_edits
 from ctxasr.evaluate.trials import Listener
 from ctxasr.events import Entity, TurnText
+from ctxasr.evidence import Heard, heard_of
 from ctxasr.hypotheses import Recognition
 from ctxasr.ports import AcousticScorer
 from ctxasr.rescore import SCORED_MAX, shortlist
 from ctxasr.weights import Weights
 from ctxasr.words import normalise
 
-SPOKEN: Final[dict[Kind, int]] = {"names": 200, "followups": 300, "everyday": 300}
+SPOKEN: Final[dict[Kind, int]] = {"names": 600, "followups": 300, "everyday": 300}
 """Utterances of each corpus that are made."""
 
 CALLERS: Final = 600
@@ -62,7 +64,7 @@ FOLLOWUPS: Final = 2.0
 NEAREST_GAIN: Final = 0.5
 RANDOM_HARM: Final = 0.7
 RIGHT_TEXTS_HARM: Final = 2.0
-EVERYDAY_HARM: Final = 3.0
+EVERYDAY_HARM: Final = 1.0
 """How much a condition counts against the others, which count 1."""
 
 WITHOUT_THEIR_SOUND: Final = 0.5
@@ -71,7 +73,8 @@ WITHOUT_THEIR_SOUND: Final = 0.5
 _TEXT: Final = "without_phone_loop"
 _LOOP: Final = "with_phone_loop"
 _SOUND: Final = "with_sound"
-_LOOP_AND_SOUND: Final = "with_phone_loop_and_sound"
+_LOOP_AND: Final = "with_phone_loop_and_"
+"""Tokens or frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Tuning:
             "seed": self.seed,
             "lists": dict(self.lists),
             "weights": {
-                name: one.evidence._asdict() | {"audio": one.audio}
+                name: one.evidence._asdict() | one.heard._asdict()
                 for name, one in self.weights.items()
             },
         }
@@ -166,13 +169,13 @@ async def _add_lists(
     plain = word_edits(utterance.reference, recognition.plain)
     unlisted = utterance.corpus in (RIGHT, "everyday") and crc32(utterance.reference.encode()) % 2
     known: dict[str, float] = {}
+    with_less = [replace(recognition, phones=())] if recognition.phones else []
     for condition in conditions:
         key, weight = (utterance.corpus, condition.name), _weight(utterance, condition)
-        for turn in condition.of(utterance, seed):
+        turns = condition.of(utterance, seed)
+        for turn, heard in product(turns, (recognition, *with_less)):
             bias = await listener.bias_after(turn)
-            found = [
-                one for _, one in (await shortlist(recognition, bias, listener.aligner)).scored
-            ]
+            found = [one for _, one in (await shortlist(heard, bias, listener.aligner)).scored]
             if unlisted:
                 found = [
                     one._replace(evidence=one.evidence._replace(everyday=0.0)) for one in found
@@ -183,18 +186,25 @@ async def _add_lists(
                 for one, errors in zip(found, more, strict=True)
                 if not one.by_sound_alone
             )
-            share = WITHOUT_THEIR_SOUND if utterance.audio is not None else 1.0
-            sets[_TEXT].append(_List(by_text, key, share * weight))
-            if recognition.phones:
+            if heard.phones:
                 sets[_LOOP].append(_List(by_text, key, weight))
-            if recognition.sound is not None and listener.scorer is not None:
-                scores = await _scores(found, recognition, listener.scorer, known)
+            else:
+                share = WITHOUT_THEIR_SOUND if utterance.audio is not None else 1.0
+                sets[_TEXT].append(_List(by_text, key, share * weight))
+            name = _LOOP_AND + heard.scored_by if heard.phones else _SOUND
+            frames_alone = name == _SOUND and heard.scored_by == "frames"
+            if heard.sound is not None and listener.scorer is not None and not frames_alone:
+                scores = await _scores(found, heard, listener.scorer, known)
                 by_sound = tuple(
-                    Choice(one.evidence, errors, one.unchanged, scores.get(one.words, 0.0))
+                    Choice(
+                        one.evidence,
+                        errors,
+                        one.unchanged,
+                        Heard() if one.unchanged else heard_of(*scores[one.words], one.evidence),
+                    )
                     for one, errors in zip(found, more, strict=True)
                     if one.unchanged or one.words in scores
                 )
-                name = _LOOP_AND_SOUND if recognition.phones else _SOUND
                 sets[name].append(_List(by_sound, key, weight))
 
 
@@ -203,8 +213,8 @@ async def _scores(
     recognition: Recognition,
     scorer: AcousticScorer,
     known: dict[str, float],
-) -> dict[tuple[str, ...], float]:
-    """Log likelihoods of the likeliest texts against the plain one's, by their words."""
+) -> dict[tuple[str, ...], tuple[float, float]]:
+    """Log likelihoods of the likeliest texts and of the plain one, by their words."""
     texts: dict[tuple[str, ...], str] = {}
     for one in found:
         if not one.unchanged and one.words not in texts:
@@ -212,13 +222,13 @@ async def _scores(
     offered = [one.words for one in found if one.by_sound_alone]
     kept = dict.fromkeys([*list(texts)[:SCORED], *offered[:OFFERED]])
     asked = [recognition.plain, *(texts[words] for words in kept)]
-    if recognition.phones:  # PocketSphinx's scores are comparable within one search only
+    if recognition.scored_by == "frames":  # comparable within one search only
         known.clear()
     new = [text for text in asked if text not in known]
     known |= dict(zip(new, await scorer.log_likelihoods(recognition, new), strict=True))
     plain = known[recognition.plain]
-    scores = {words: known[texts[words]] - plain for words in kept}
-    return {words: score for words, score in scores.items() if math.isfinite(score)}
+    scores = {words: (known[texts[words]], plain) for words in kept}
+    return {words: both for words, both in scores.items() if all(map(math.isfinite, both))}
 
 
 def _conditions(
@@ -273,6 +283,8 @@ def _fitted(sets: Sets, seed: int) -> Tuning:
     for name, lists in sorted(sets.items()):
         counts = Counter(one.condition for one in lists)
         weighed = [Choices(one.choices, one.weight / counts[one.condition]) for one in lists]
-        unused = () if name in (_LOOP, _LOOP_AND_SOUND) else ("gain",)
-        weights[name] = fit(weighed, unused=unused, audio=name in (_SOUND, _LOOP_AND_SOUND))
+        unused: tuple[str, ...] = ("gain",) if name in (_TEXT, _SOUND) else ()
+        if name == _LOOP_AND + "frames":  # whose scores have no zero
+            unused += ("doubt", "doubted_names")
+        weights[name] = fit(weighed, unused=unused)
     return Tuning(weights, {name: len(lists) for name, lists in sets.items()}, seed)

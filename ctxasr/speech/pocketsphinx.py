@@ -10,14 +10,13 @@ time, so nothing carries over from one utterance to the next.
 
 What was heard is kept for a while, so that given texts can be scored under it.
 
-A second, vocabulary-free pass finds the most likely string of phones; it keeps the sound of names
-that the dictionary lacks.
+A second pass finds the most likely string of phones (`phone_loop`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,7 +26,7 @@ from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
 from ctxasr.speech.kept_sounds import KeptSounds, check_texts, next_number
 from ctxasr.speech.lattice import clean_words
-from ctxasr.speech.lexicon import PHONES
+from ctxasr.speech.phone_loop import PhoneLoop
 from ctxasr.speech.pocketsphinx_engine import decode, make_decoder, read_lattice
 from ctxasr.speech.pocketsphinx_scorer import FlatGrammar
 from ctxasr.speech.silence import dither, trim_silence, why_no_speech
@@ -66,11 +65,6 @@ ASSISTANT_OPTIONS: Final[dict[str, Any]] = {
 """The small model leaves time for wide beams in the second pass: with those of the defaults most
 paths lead through a silence that was cut from the beam (n-best oracle 0.45 against 0.43 on 100
 spoken follow-ups), at the 0.14 of real time that the stock model takes."""
-
-PHONE_OPTIONS: Final[dict[str, Any]] = {"cmn": "batch", "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
-"""Of the phone loop: 40% phone errors at 0.04 of real time on 30 utterances of three synthetic
-voices. Weights 1, 1.5, 2.5, 3.5, 5 gave 44, 42, 41, 43, 51%; triphones at weight 3.5 gave 37% but
-took 0.9 of real time; `pl_window` belongs to the word search and changes nothing here."""
 
 SCORED_S_MAX: Final = 10.0
 """Of speech that is kept for `log_likelihoods`: eight texts cost some 30 ms a second."""
@@ -143,10 +137,10 @@ class PocketSphinxDecoder:
         phones: bool = True,
         language: Language = LANGUAGE,
     ):
-        self._n_best, self._trim, self._with_phones = checked_n_best(n_best), trim, phones
+        self._n_best, self._trim = checked_n_best(n_best), trim
         self._language = language
         self._words: Any = None
-        self._phones: Any = None
+        self._loop = PhoneLoop() if phones else None
         self._texts = FlatGrammar()
         self._kept: KeptSounds[bytes] = KeptSounds()
 
@@ -169,14 +163,11 @@ class PocketSphinxDecoder:
         decode(self._words, sound)
         hypotheses = self._hypotheses()
         lattice = read_lattice(self._words)
-        phones: tuple[str, ...] = ()
-        if self._phones is not None:
-            decode(self._phones, sound)
-            phones = _phone_string(self._phones)
+        phones = self._loop.hear(sound) if self._loop else ()
         if len(sound) > SCORED_S_MAX * RATE_HZ * SAMPLE_BYTES:
             return Recognition(hypotheses, lattice, phones, duration_s)
         self._kept.keep(number, sound)
-        return Recognition(hypotheses, lattice, phones, duration_s, number)
+        return Recognition(hypotheses, lattice, phones, duration_s, number, scored_by="frames")
 
     def log_likelihoods(self, number: object, texts: Sequence[str]) -> list[float]:
         """A score of each text under the sound that was kept as `number`; see FlatGrammar.
@@ -193,8 +184,8 @@ class PocketSphinxDecoder:
         """
         if self._words is None:
             self._words = make_word_decoder(self._language)
-        if self._phones is None and self._with_phones:
-            self._phones = make_phone_decoder(**PHONE_OPTIONS)
+        if self._loop:
+            self._loop.load()
         self._texts.load()
 
     def _hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -235,20 +226,5 @@ def make_word_decoder(language: Language) -> Any:
     return make_decoder(**WORD_OPTIONS, **ASSISTANT_OPTIONS)
 
 
-def make_phone_decoder(**options: Any) -> Any:
-    """A decoder for phones alone: the packaged phone trigram, no dictionary, no word model."""
-    try:
-        import pocketsphinx
-    except ImportError:
-        raise MissingPart("pocketsphinx is not installed: pip install pocketsphinx") from None
-    model = Path(pocketsphinx.get_model_path()) / "en-us" / "en-us-phone.lm.bin"
-    return make_decoder(allphone=str(model), lm=None, dict=None, **options)
-
-
 def _natural_log(score: float) -> float:
     return SCORE_UNIT * math.log(score) if score > 0.0 else -math.inf
-
-
-def _phone_string(decoder: Any) -> tuple[str, ...]:
-    segments: Iterable[Any] = decoder.seg() or ()
-    return tuple(segment.word for segment in segments if segment.word in PHONES)

@@ -7,7 +7,9 @@
     up to 30 s               one window of 30 s
     longer                   windows of 30 s, cut where it is quietest; one hypothesis, no evidence
 
-After an utterance its encoder output is kept for `log_likelihoods`, the second evidence.
+After an utterance its encoder output is kept for `log_likelihoods`, the second evidence. Up to 30 s
+a phone loop hears it as well (`phone_loop`): Whisper spells a name that it does not know as words
+that it knows, and phones keep how it sounded.
 """
 
 from __future__ import annotations
@@ -25,7 +27,15 @@ from ctxasr.hypotheses import Recognition, checked_n_best, n_best
 from ctxasr.ports import RATE_HZ, Samples
 from ctxasr.speech.audio import checked_duration_s
 from ctxasr.speech.kept_sounds import KeptSounds, check_texts, next_number
-from ctxasr.speech.silence import FRAME_S, FULL_SCALE, frame_levels_db, trim_silence, why_no_speech
+from ctxasr.speech.phone_loop import PhoneLoop
+from ctxasr.speech.silence import (
+    FRAME_S,
+    FULL_SCALE,
+    dither,
+    frame_levels_db,
+    trim_silence,
+    why_no_speech,
+)
 from ctxasr.speech.worker import Worker
 from ctxasr.words import words_in
 
@@ -66,12 +76,21 @@ PASS_CHARS: Final = 250
 class WhisperRecognizer:
     """`ports.Recognizer` and `ports.AcousticScorer`. Make one, and `close` it in the end.
 
-    `process` recognises in a child process instead of a thread. `Recognition.sound` is a number
-    that this recogniser alone understands, until SOUNDS_MAX others have come after it.
+    `phones` runs the phone loop as well, for 4% of the sound's length. `process` recognises in a
+    child process instead of a thread: the loop holds Python's interpreter lock.
+    `Recognition.sound` is a number that this recogniser alone understands, until SOUNDS_MAX others
+    have come after it.
     """
 
-    def __init__(self, model: str = MODEL, *, n_best: int = N_BEST, process: bool = False):
-        options = {"model": model, "n_best": checked_n_best(n_best)}
+    def __init__(
+        self,
+        model: str = MODEL,
+        *,
+        n_best: int = N_BEST,
+        phones: bool = True,
+        process: bool = False,
+    ):
+        options = {"model": model, "n_best": checked_n_best(n_best), "phones": phones}
         self._worker = Worker(WhisperDecoder, options, process=process, name="whisper")
 
     async def load(self) -> None:
@@ -110,9 +129,12 @@ class WhisperRecognizer:
 class WhisperDecoder:
     """The recogniser without asyncio, for one thread."""
 
-    def __init__(self, model: str = MODEL, n_best: int = N_BEST, *, fetch: bool = True):
+    def __init__(
+        self, model: str = MODEL, n_best: int = N_BEST, *, phones: bool = True, fetch: bool = True
+    ):
         """`fetch=False` takes a model only where it is already."""
         self._name, self._n_best, self._fetch = model, checked_n_best(n_best), fetch
+        self._loop = PhoneLoop() if phones else None
         self._model: Any = None
         self._tokens: Any = None
         self._scorer: TextScorer | None = None
@@ -139,6 +161,8 @@ class WhisperDecoder:
         self._tokens = Tokenizer(
             loaded.hf_tokenizer, loaded.model.is_multilingual, "transcribe", "en"
         )
+        if self._loop:
+            self._loop.load()
         self._start = [*self._tokens.sot_sequence, self._tokens.no_timestamps]
         self._scorer = TextScorer(folder, self._tokens.encode, self._start, self._tokens.eot)
         self._model = loaded
@@ -157,14 +181,16 @@ class WhisperDecoder:
         if duration_s < HEARD_S_MIN or why_no_speech(samples):
             return Recognition((), duration_s=duration_s)
         self.load()
-        heard = [self._hear(window) for window in _windows(trim_silence(samples))]
+        speech = trim_silence(samples)
+        heard = [self._hear(window) for window in _windows(speech)]
         if len(heard) > 1:
             best = [texts[0] for _, texts in heard if texts]
             joined = " ".join(text for text, _ in best), sum(score for _, score in best)
             return Recognition(n_best([joined] if best else []), duration_s=duration_s)
         [(encoded, texts)] = heard
         self._kept.keep(number, encoded)
-        return Recognition(n_best(texts), duration_s=duration_s, sound=number)
+        phones = self._loop.hear(dither(speech).tobytes()) if self._loop and texts else ()
+        return Recognition(n_best(texts), None, phones, duration_s, number)
 
     def log_likelihoods(self, number: object, texts: Sequence[str]) -> list[float]:
         """log P(text, its end | audio) of each text under the sound that was kept as `number`.

@@ -18,7 +18,7 @@ from ctxasr.evaluate.metrics import (
     word_count,
     word_edits,
 )
-from ctxasr.evidence import Evidence
+from ctxasr.evidence import Evidence, Heard
 from ctxasr.hypotheses import Hypothesis
 
 ITEM = Item(
@@ -101,13 +101,14 @@ def test_fitting_takes_good_candidates_and_leaves_bad_ones() -> None:
     assert weights.score(NEAR) > 0 > weights.score(FAR)
     assert weights == fit([good, bad] * 4)
     assert fit([good, bad], unused=("gain",)).evidence.gain == 0
-    assert weights.audio == 0
+    assert weights.heard == Heard()  # of which there is none
 
 
 def test_fitting_weighs_the_audio_where_there_is_one() -> None:
-    said = Choices((Choice(NEAR, -1, audio=3.0), Choice(NEAR, 1, audio=-9.0)))
-    weights = fit([said] * 4, audio=True)
-    assert weights.score(NEAR) + 3.0 * weights.audio > 0 > weights.score(NEAR) - 9.0 * weights.audio
+    said = Choices((Choice(NEAR, -1, heard=Heard(3.0)), Choice(NEAR, 1, heard=Heard(-9.0))))
+    weights = fit([said] * 4)
+    assert weights.score(NEAR) + 3.0 * weights.heard.ratio > 0
+    assert weights.score(NEAR) - 9.0 * weights.heard.ratio < 0
 
 
 def test_candidates_that_change_nothing_speak_for_the_plain_text() -> None:

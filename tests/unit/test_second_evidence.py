@@ -17,13 +17,14 @@ from ctxasr.bias import Bias, bias_of, phrases_of
 from ctxasr.candidates import OFFERED_MAX
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Entity, TurnText, to_event
+from ctxasr.evidence import DOUBT_MAX, Heard
 from ctxasr.hypotheses import Hypothesis, Recognition, Result
 from ctxasr.pipeline import READ_BUDGET_MS, SOUND_READ_BUDGET_MS
 from ctxasr.ports import AcousticScorer
 from ctxasr.rescore import SCORED_MAX, rescore, shortlist
 from ctxasr.speech.align import SoundAligner
 from ctxasr.speech.pronounce import Pronouncer
-from ctxasr.weights import WITH_PHONE_LOOP_AND_SOUND
+from ctxasr.weights import weights_by_sound, weights_by_text
 from ctxasr.words import normalise
 
 ALIGNER = SoundAligner(Pronouncer())
@@ -77,7 +78,7 @@ async def test_the_likeliest_few_and_the_plain_text_are_scored_each_once(others:
     assert len(texts) == SCORED_MAX
     assert len({normalise(text) for text in (plain, *texts)}) == 1 + SCORED_MAX
     unheard = [one for _, one in found.scored if not one.unchanged]
-    unheard.sort(key=lambda one: -WITH_PHONE_LOOP_AND_SOUND.score(one.evidence))
+    unheard.sort(key=lambda one: -weights_by_sound(recognised).score(one.evidence))
     best = [one.words for one in unheard]
     first = list(dict.fromkeys(best))[:SCORED_MAX]
     assert [tuple(normalise(text).split()) for text in texts] == first
@@ -165,6 +166,34 @@ async def test_sound_overrules_text_both_ways(texts: tuple[str, ...], by_text: s
     assert (changed.text, change.phrase, change.signal) == ("bauer", "Bauer", "entities")
     assert change.evidence == "sound"
     assert 0.99 < change.probability <= 1.0
+
+
+async def test_a_name_that_was_surely_heard_gives_way_to_no_neighbour() -> None:
+    """The neighbour fits the sound as much worse in both cases, and nothing else fits."""
+    joan = bias("Joan Smith")
+    for phones in ("", "JH AA N S M IH TH"):
+        said, margins = heard("john smith", "joan smith", phones=phones), list[float]()
+        for plain in (-0.1, -DOUBT_MAX, -DOUBT_MAX - 1.0):
+            ear = Ear({"john smith": plain, "joan smith": plain - 3.0}, usual=-99.0)
+            found = await (await shortlist(said, joan, ALIGNER)).by_sound(ear)
+            assert found is not None
+            margins.append(found.margin)
+        sure, unsure, no_surer = margins
+        assert unsure == pytest.approx(no_surer, abs=1e-6), "at DOUBT_MAX nothing more is said"
+        if phones:
+            assert sure < 0.0 < unsure
+        else:
+            assert sure == pytest.approx(unsure), "without phones it was not learnt"
+
+
+def test_each_kind_of_scorer_has_weights_of_its_own() -> None:
+    tokens, beside_phones = heard("power"), heard("power", phones="B AW ER")
+    frames = replace(beside_phones, scored_by="frames")
+    kinds = [weights_by_sound(one) for one in (tokens, beside_phones, frames)]
+    assert len(set(kinds)) == len(kinds)
+    assert all(one.score_heard(Heard(ratio=9.0)) > 0.0 for one in kinds)
+    assert [one.heard.doubt > 0.0 for one in kinds] == [False, True, False], "frames have no zero"
+    assert weights_by_text(tokens) != weights_by_text(beside_phones) == weights_by_text(frames)
 
 
 async def test_a_change_by_text_says_so() -> None:

@@ -23,6 +23,7 @@ from ctxasr.ports import RATE_HZ, AcousticScorer, Recognizer, Samples
 from ctxasr.speech import whisper
 from ctxasr.speech.audio import AUDIO_S_MAX, load_samples
 from ctxasr.speech.kept_sounds import SOUNDS_MAX, TEXTS_MAX
+from ctxasr.speech.lexicon import PHONES
 from ctxasr.speech.model_file import read_tensors
 from ctxasr.speech.whisper import (
     PASS_CHARS,
@@ -79,6 +80,19 @@ def test_the_n_best_list_holds_the_name_that_the_first_loses(decoder: WhisperDec
     found = [hypothesis.score for hypothesis in hypotheses]
     assert found == sorted(found, reverse=True)
     assert all(-10.0 < score < 0.0 for score in found)  # natural log probabilities
+
+
+def test_phones_keep_the_sound_of_a_name_that_it_does_not_know(
+    decoder: WhisperDecoder, whisper_model: Path
+) -> None:
+    recognition = heard(decoder, BAUER)
+    assert recognition.phones[-2:] == ("AW", "ER")
+    assert set(recognition.phones) <= set(PHONES)
+    assert heard(decoder, _noise(1_000)).phones == ()
+    without = heard(WhisperDecoder(str(whisper_model), phones=False), BAUER)
+    assert without.phones == ()
+    assert without.hypotheses == recognition.hypotheses
+    assert without.scored_by == recognition.scored_by == "tokens"
 
 
 @pytest.mark.parametrize("clip", ["call_meg-2", "confirm_alarm-2", "local_search_coffee-4"])
