@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from ctxasr.bias import GENERIC_SIGNAL, Bias, BiasingPhrase
 from ctxasr.evidence import Evidence, Seen
 from ctxasr.hypotheses import PHRASES_MAX, Hypothesis, Phrase, Recognition
-from ctxasr.ports import Match, PhraseAligner
+from ctxasr.ports import Match, PhraseAligner, PhraseLists
 from ctxasr.spelling import Style, cuts_a_sign, replaced, style_of
 from ctxasr.words import stands_in
 
@@ -75,13 +75,10 @@ async def candidates(
         (alone if _is_alone(one.phrase) else asked if one.phrase.asked else others).append(one)
     alone += _spelled(asked or others)
     offered = _offered(recognition, asked or others)
-    phrases = [*asked, *others[: max(0, PHRASES_MAX - len(asked))], *alone, *offered]
+    others = others[: max(0, PHRASES_MAX - len(asked))]
+    phrases = [*asked, *others, *alone, *offered]
     matches = await aligner.align(
-        recognition,
-        [biasing.phrase.spelling for biasing in phrases],
-        asked=len(asked),
-        alone=len(alone),
-        offered=len(offered),
+        recognition, PhraseLists(*map(_spellings, (asked, others, alone, offered)))
     )
     said = {match.phrase for match in matches if _is_as_heard(match)}
     said_texts = {phrases[i].phrase.text for i in said}
@@ -139,6 +136,10 @@ def _offered(recognition: Recognition, names: Sequence[BiasingPhrase]) -> list[B
         return []
     plain = " ".join(recognition.hypotheses[0].words)
     return [one for one in whole if not stands_in(one.phrase.text, plain)]
+
+
+def _spellings(phrases: Sequence[BiasingPhrase]) -> tuple[str, ...]:
+    return tuple([one.phrase.spelling for one in phrases])
 
 
 def _likely(one: BiasingPhrase) -> tuple[bool, float]:

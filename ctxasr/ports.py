@@ -209,6 +209,23 @@ class Match(NamedTuple):
     apart: float = 0.0
 
 
+class PhraseLists(NamedTuple):
+    """The phrases that an aligner looks for, as they are written, by where it does."""
+
+    asked: tuple[str, ...] = ()
+    """Sought apart, so that no others crowd them out."""
+    others: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    """Sought as whole utterances only."""
+    offered: tuple[str, ...] = ()
+    """Matched with the whole first hypothesis, whatever it says."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """In the order in which `Match.phrase` counts them."""
+        return (*self.asked, *self.others, *self.alone, *self.offered)
+
+
 class PhraseAligner(Protocol):
     """Finds where in the hypotheses a phrase may have been said, by word and by sound."""
 
@@ -216,21 +233,8 @@ class PhraseAligner(Protocol):
         """Work out how the phrases sound, while there is time: `align` remembers it."""
         ...
 
-    async def align(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
-        """The best matches of `phrases`, as they are written, a bounded number of them.
-
-        The first `asked` of the phrases are sought apart, so that no others crowd them out. The
-        last `offered` are matched with the whole first hypothesis, whatever it says, and the
-        `alone` before them are sought as whole utterances only.
-        """
+    async def align(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
+        """The best matches, a bounded number of them."""
         ...
 
     def forget(self) -> None:

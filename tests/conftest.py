@@ -26,7 +26,7 @@ from ctxasr.context import ContextEmbedding, fetch
 from ctxasr.events import ConsistentStatus, Outcome, Record, TurnKey, TurnText, to_event
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
 from ctxasr.pipeline import Ports, on_event
-from ctxasr.ports import EventStore, Match, Matrix, PayloadVault, Vector
+from ctxasr.ports import EventStore, Match, Matrix, PayloadVault, PhraseLists, Vector
 from ctxasr.store.memory import MemoryEventStore, MemoryVault
 from ctxasr.words import normalise
 
@@ -140,22 +140,14 @@ class ExactAligner:
     def forget(self) -> None:
         pass
 
-    async def align(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
+    async def align(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
         await asyncio.sleep(self.takes_ms / 1_000.0)
         if self.raises is not None:
             raise self.raises
         return [
             Match(rank, 0, len(heard.words), number, 0.0, 5, None, exact=True)
             for rank, heard in enumerate(recognition.hypotheses)
-            for number, phrase in enumerate(phrases)
+            for number, phrase in enumerate(phrases.all)
             if " ".join(heard.words) == normalise(phrase)
         ]
 

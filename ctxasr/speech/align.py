@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxasr.hypotheses import Recognition
-from ctxasr.ports import Match
+from ctxasr.ports import Match, PhraseLists
 from ctxasr.speech.phonetics import HEARD_MAX, Ints, PhoneTree, encode, end_to_end
 from ctxasr.speech.sought import PHONES_MAX, Pronunciations, Sought, SoughtList, seek
 from ctxasr.speech.spoken import Spoken, speak
@@ -93,21 +93,11 @@ class SoundAligner:
         self._sought.cache_clear()
         self._pronunciations.forget()
 
-    async def align(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
+    async def align(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
         """At most MATCHES_MAX matches of those asked for, as many of the others, and twice
         ALONE_MATCHES_MAX of whole utterances, beside those `offered`; the phone loop, where there
         is one, counts."""
-        return await self._run(
-            lambda: self.align_now(recognition, phrases, asked=asked, alone=alone, offered=offered)
-        )
+        return await self._run(partial(self.align_now, recognition, phrases))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
@@ -118,31 +108,18 @@ class SoundAligner:
     def _listed(self, phrases: tuple[str, ...]) -> SoughtList:
         return SoughtList([self._sought(phrase) for phrase in phrases])
 
-    def align_now(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
+    def align_now(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
         """`align`, for synchronous callers."""
         heard = recognition.hypotheses[:HYPOTHESES_MAX]
         spoken = [speak(one, self._pronunciations) for one in heard]
-        whole = len(phrases) - offered
-        inside = whole - alone
-        best: Found = {}
-        for first, last, seek_in in (
-            (0, asked, _inside_or_alone),
-            (asked, inside, _inside_or_alone),
-            (inside, whole, _alone),
-            (whole, None, _offered),
-        ):
-            listed = self._lists(tuple(phrases[first:last]))
+        best, first = dict[Place, tuple[Match, bytes]](), 0
+        searches = (_inside_or_alone, _inside_or_alone, _alone, _offered)
+        for some, seek_in in zip(phrases, searches, strict=True):
+            listed = self._lists(some)
             if len(listed) and spoken:
                 found = seek_in(spoken, listed)
                 best |= _renumbered(found, first) if first else found
+            first += len(some)
         return _compared(list(best.values()), spoken, encode(recognition.phones[:PHONES_MAX]))
 
 

@@ -186,8 +186,8 @@ class Scripted:
 
     def forget(self) -> None: ...
 
-    async def align(self, recognition: Recognition, phrases: Any, **_: int) -> list[Match]:
-        self.phrases = list(phrases)
+    async def align(self, recognition: Recognition, phrases: Any) -> list[Match]:
+        self.phrases = list(phrases.all)
         return self._matches
 
 

@@ -10,7 +10,7 @@ import pytest
 from ctxasr.bias import Bias, bias_of, generic_alone
 from ctxasr.candidates import candidates
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
-from ctxasr.ports import Match
+from ctxasr.ports import Match, PhraseLists
 from ctxasr.rescore import rescore
 from ctxasr.speech import align
 from ctxasr.speech.align import SoundAligner
@@ -127,16 +127,8 @@ class Liar:
 
     def forget(self) -> None: ...
 
-    async def align(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
-        return [Match(0, 0, 1, i, 50.0, 3, -10.0) for i in range(len(phrases))]
+    async def align(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
+        return [Match(0, 0, 1, i, 50.0, 3, -10.0) for i in range(len(phrases.all))]
 
 
 async def test_an_expensive_match_is_never_taken() -> None:
@@ -172,5 +164,5 @@ async def test_a_search_that_would_hold_up_everybody_is_cut_short(
     cells = 3 * 3  # phones of "bauer" times those of "bower"
     for room, found in ((cells * 2, {0, 1}), (cells * 2 - 1, {0}), (cells - 1, set())):
         monkeypatch.setattr(align, "SEARCH_CELLS_MAX", room)
-        matches = aligner.align_now(heard_twice, ["bauer"])
+        matches = aligner.align_now(heard_twice, PhraseLists(others=("bauer",)))
         assert {match.hypothesis for match in matches} == found, room

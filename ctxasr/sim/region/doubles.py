@@ -16,7 +16,7 @@ import numpy as np
 
 from ctxasr.events import TurnKey, TurnText
 from ctxasr.hypotheses import Hypothesis, Phrase, Recognition
-from ctxasr.ports import Match, Matrix, Vector
+from ctxasr.ports import Match, Matrix, PhraseLists, Vector
 from ctxasr.sim.plans.faults import Fault, FaultKind
 from ctxasr.sim.plans.templates import MARK, names_of, place_of
 from ctxasr.sim.region.requests import Handling, NodeDown
@@ -116,15 +116,7 @@ class SimAligner:
     def forget(self) -> None:
         pass
 
-    async def align(
-        self,
-        recognition: Recognition,
-        phrases: Sequence[str],
-        *,
-        asked: int = 0,
-        alone: int = 0,
-        offered: int = 0,
-    ) -> list[Match]:
+    async def align(self, recognition: Recognition, phrases: PhraseLists) -> list[Match]:
         handling = self._handling
         tables = handling.tables
         takes_ms = tables.latencies.aligner.draw(handling.stream.next()) + self._slow_ms
@@ -134,10 +126,11 @@ class SimAligner:
             await tables.loop.sleep(takes_ms / 1_000.0)
         if handling.node.dead:
             raise NodeDown
+        sought = phrases.all
         return [
-            Match(rank, 0, 1, phrases.index(heard.text), 0.0, 5, None, exact=True)
+            Match(rank, 0, 1, sought.index(heard.text), 0.0, 5, None, exact=True)
             for rank, heard in enumerate(recognition.hypotheses)
-            if heard.text in phrases
+            if heard.text in sought
         ]
 
 
