@@ -95,9 +95,13 @@ class Shortlist:
         weights = weights_by_sound(self.recognition)
         unheard = [(weights.score(one.evidence), one) for _, one in self.scored]
         alike = {one.words for _, one in unheard if one.evidence.homophone}
+        everyday = any(one.evidence.everyday for _, one in unheard)
         others: dict[tuple[str, ...], Candidate] = {}
         for _, one in sorted(unheard, key=lambda pair: -pair[0]):
-            deaf = one.less_likely and one.words in alike  # sound cannot tell them apart
+            # Sound cannot tell them apart, and an answer is not spelled in another way.
+            deaf = one.words in alike and (
+                one.less_likely or (everyday and one.evidence.generic > 0.0)
+            )
             if not one.unchanged and not deaf and len(others) < SCORED_MAX:
                 others.setdefault(one.words, one)
         if not others:
@@ -108,9 +112,7 @@ class Shortlist:
         )
         if not math.isfinite(plain):
             return self.by_text()
-        clear = (
-            EVERYDAY_AUDIO_MIN if is_everyday(self.recognition.hypotheses[0].words) else -math.inf
-        )
+        clear = EVERYDAY_AUDIO_MIN if everyday else -math.inf
         fitting = {
             words: fit
             for words, fit in zip(others, fits, strict=True)
@@ -121,8 +123,8 @@ class Shortlist:
             if one.unchanged:
                 heard.append((score, one))
             elif (fit := fitting.get(one.words)) is not None:
-                said = weights.score_heard(heard_of(fit, plain, one.evidence))
-                heard.append((score + said, one))
+                evidence = heard_of(fit, plain, one.evidence)
+                heard.append((score + weights.score_heard(evidence), one))
         return _best(self.recognition, heard, weights.threshold, heard=True)
 
 

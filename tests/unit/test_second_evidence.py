@@ -225,6 +225,14 @@ async def test_an_everyday_answer_needs_clear_sound_to_be_changed(text: str, nam
     assert normalise(result.text) == name.lower()
 
 
+@pytest.mark.parametrize(("text", "other"), [("never mind", "nevermind"), ("OK", "okay")])
+async def test_an_everyday_answer_is_not_spelled_in_another_way(text: str, other: str) -> None:
+    for phones in ("", "N EH V ER M AY N D"):
+        ear = unsure(text, other, 9.0)
+        said = heard(text, other, phones=phones)
+        assert (await rescore(said, bias("Nevin"), ALIGNER, ear)).text == text
+
+
 @pytest.mark.parametrize("between", [(), ("x",), ("x", "y", "z")])
 @pytest.mark.parametrize(("text", "name"), EVERYDAY)
 async def test_an_everyday_answer_that_fits_the_sound_better_stays(
