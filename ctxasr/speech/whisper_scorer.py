@@ -71,6 +71,7 @@ class TextScorer:
         Raises:
             DataError: the folder's model.bin is not one of Whisper's.
         """
+        torch.set_num_threads(1)  # a second one spins for a core that others use: 10 times slower
         tensors = read_tensors(folder / "model.bin", lambda name: name.startswith("decoder/"))
         self._decoder = _Decoder(tensors)
         self._encode, self._start = encode, tuple(start)
