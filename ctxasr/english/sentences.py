@@ -32,6 +32,9 @@ THING: Final = "<thing>"
 START: Final = "<s>"
 END: Final = "</s>"
 
+NUMERAL: Final = "ten"
+"""What is written in digits is as likely as this; the table has words alone."""
+
 LOG_NAME: Final = -9.0
 """Natural log of how often a person is called by one name of the vocabulary."""
 
@@ -64,10 +67,10 @@ class SentenceModel:
         >>> model.log_probability(["the", "other", "one"]) > model.log_probability(["the", "hour"])
         True
         """
-        known = _of_answers().get(tuple(words))
-        return self._worked_out(words) if known is None else known
+        known = _answer_log_ps().get(tuple(words))
+        return self._computed(words) if known is None else known
 
-    def _worked_out(self, words: Sequence[str]) -> float:
+    def _computed(self, words: Sequence[str]) -> float:
         ways: dict[tuple[str, ...], float] = {(START,): 0.0}
         for word in (*words, END):
             further: dict[tuple[str, ...], float] = {}
@@ -84,6 +87,8 @@ class SentenceModel:
         return max(ways.values())
 
     def _said_as(self, word: str) -> list[tuple[str, float]]:
+        if word[:1].isdigit():
+            return [(NUMERAL, 0.0)]
         if word not in (END, PERSON, THING) and is_name(word):
             return [(word, 0.0), (PERSON, LOG_NAME)]
         return [(word, 0.0)]
@@ -96,11 +101,11 @@ class SentenceModel:
 
 
 @cache
-def _of_answers() -> dict[tuple[str, ...], float]:
+def _answer_log_ps() -> dict[tuple[str, ...], float]:
     """Log probabilities of the everyday answers, which compete with every name."""
     model = SentenceModel()
     answers = [tuple(answer.split()) for answer in EVERYDAY_ANSWERS]
-    return {words: model._worked_out(words) for words in answers}
+    return {words: model._computed(words) for words in answers}
 
 
 def _log_probability(gram: tuple[str, ...]) -> float:

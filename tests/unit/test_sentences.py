@@ -110,6 +110,11 @@ def test_answers_are_counted_by_sentences_with_entities_as_classes(tmp_path: Pat
     assert again.read_bytes() == path.read_bytes()
 
 
+def test_what_is_written_in_digits_is_no_unknown_word() -> None:
+    assert log_p("12 minutes") == log_p("ten minutes") > log_p("twelve mints")
+    assert log_p("at 7:30 pm") == log_p("at ten pm")
+
+
 def test_without_the_answers_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="sgd_followup"):
         make_sentence_model(tmp_path / "made.tsv.gz", tmp_path)
@@ -125,5 +130,5 @@ def test_an_everyday_answer_is_as_likely_as_any_sentence_of_its_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     remembered = [log_p(answer) for answer in EVERYDAY_ANSWERS]
-    monkeypatch.setattr("ctxasr.english.sentences._of_answers", dict)
+    monkeypatch.setattr("ctxasr.english.sentences._answer_log_ps", dict)
     assert [log_p(answer) for answer in EVERYDAY_ANSWERS] == remembered
