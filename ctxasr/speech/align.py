@@ -54,6 +54,10 @@ LOOKED_AT_MAX: Final = 60
 OFFERED_CELLS_MAX: Final = 200_000
 """Phones of what is offered times phones of the first hypothesis."""
 
+TEXT_PHONES_MAX: Final = 2 * PHONES_MAX
+"""Phones of a whole text and of a phone loop's path that are compared, about 10 s of speech. Both
+are cut alike: what is cut off from the path alone would speak for short texts."""
+
 SEARCH_CELLS_MAX: Final = 24_000_000
 """Phones of all phrases times phones of all hypotheses that are compared for one utterance: some
 3 s, in which everybody's utterances wait. Hypotheses past it are searched word for word only."""
@@ -120,7 +124,7 @@ class SoundAligner:
                 found = seek_in(spoken, listed)
                 best |= _renumbered(found, first) if first else found
             first += len(some)
-        return _compared(list(best.values()), spoken, encode(recognition.phones[:PHONES_MAX]))
+        return _compared(list(best.values()), spoken, encode(recognition.phones[:TEXT_PHONES_MAX]))
 
 
 def _inside_or_alone(spoken: list[Spoken], listed: SoughtList) -> Found:
@@ -294,8 +298,8 @@ def _compared(found: list[tuple[Match, bytes]], spoken: list[Spoken], loop: Ints
         said = spoken[match.hypothesis]
         begin, end = said.bounds[match.start], said.bounds[match.end]
         texts.append(said.sound[:begin] + phones + said.sound[end:])
-    tree = PhoneTree([text[: 2 * PHONES_MAX] for text in texts])
-    heard = [one.phones[: 2 * PHONES_MAX] for one in spoken if len(one.phones)]
+    tree = PhoneTree([text[:TEXT_PHONES_MAX] for text in texts])
+    heard = [one.phones[:TEXT_PHONES_MAX] for one in spoken if len(one.phones)]
     joined, offsets = end_to_end([*heard, loop] if len(loop) else heard)
     stops = [o + len(one) for o, one in zip(offsets, [*heard, loop], strict=False)]
     far, _ = tree.spans(joined, offsets, np.array(stops, np.int64))

@@ -23,7 +23,7 @@ PHRASE_PHONES_MIN: Final = 2
 """A name of one phone ("A", "Eau") is heard everywhere, and so never sought."""
 
 PHONES_MAX: Final = 60
-"""Phones of a phrase or of a phone loop's path that are compared; about 5 s of speech."""
+"""Phones of a phrase that are compared; about 5 s of speech."""
 
 
 class Pronunciations(Protocol):

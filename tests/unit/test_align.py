@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
@@ -17,11 +18,12 @@ from ctxasr.speech.align import (
     CACHE_LISTS_MAX,
     HYPOTHESES_MAX,
     MATCHES_MAX,
+    TEXT_PHONES_MAX,
     SoundAligner,
 )
 from ctxasr.speech.phonetics import HEARD_MAX
 from ctxasr.speech.pronounce import Pronouncer
-from ctxasr.speech.sought import Sought, SoughtList
+from ctxasr.speech.sought import PHONES_MAX, Sought, SoughtList
 
 OTHER = "absolutely delicious"
 """Sounds like nothing that is sought here."""
@@ -100,6 +102,28 @@ def test_what_has_no_sound_does_no_harm(aligner: SoundAligner) -> None:
     phrases = PhraseLists(asked=("bauer",), others=(smile,), alone=("yes",))
     found = aligner.align_now(heard("\u2026", smile), phrases)
     assert [(one.hypothesis, one.phrase) for one in found if one.phrase != 1] == []
+
+
+@pytest.mark.parametrize(
+    "length", [PHONES_MAX, PHONES_MAX + 1, TEXT_PHONES_MAX, 2 * TEXT_PHONES_MAX]
+)
+def test_a_long_path_of_phones_speaks_for_no_shorter_text(
+    aligner: SoundAligner, length: int
+) -> None:
+    """The path is what the plain text sounds like, to the phone."""
+    words = "call me back tomorrow about the garden and the kitchen and the other rooms".split() * 9
+    while phones(" ".join(words)) > length - phones("jonathan"):
+        del words[0]
+    text = " ".join([*words, "jonathan"])
+    (path, *_) = Pronouncer().phrase_phones(text)
+    recognition = replace(heard(text), phones=path)
+    found = aligner.align_now(recognition, PhraseLists(others=("john",), alone=("no",)))
+    assert found
+    assert all(match.gain is not None and match.gain <= 0.0 for match in found)
+
+
+def test_what_is_sought_is_not_shown() -> None:
+    assert "bauer" not in repr(PhraseLists(asked=("bauer",)))
 
 
 def test_whole_utterances_are_sought_in_the_first_hypotheses(aligner: SoundAligner) -> None:
