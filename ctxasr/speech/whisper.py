@@ -7,7 +7,7 @@
     up to 30 s               one window of 30 s
     longer                   windows of 30 s, cut where it is quietest; one hypothesis, no evidence
 
-After an utterance its encoder output is kept for `log_likelihoods`, the second evidence. Up to 30 s
+After an utterance its encoder output is kept for `log_likelihoods`, the second evidence. Up to 9 s
 a phone loop hears it as well (`phone_loop`): Whisper spells a name that it does not know as words
 that it knows, and phones keep how it sounded.
 """
@@ -76,7 +76,7 @@ PASS_CHARS: Final = 250
 class WhisperRecognizer:
     """`ports.Recognizer` and `ports.AcousticScorer`. Make one, and `close` it in the end.
 
-    `phones` runs the phone loop as well, for 4% of the sound's length. `process` recognises in a
+    `phones` runs the phone loop as well, some 0.1 s for 2 s of speech. `process` recognises in a
     child process instead of a thread: the loop holds Python's interpreter lock.
     `Recognition.sound` is a number that this recogniser alone understands, until SOUNDS_MAX others
     have come after it.
@@ -152,6 +152,8 @@ class WhisperDecoder:
         from ctxasr.speech.whisper_scorer import TextScorer
         from ctxasr.speech.whisper_tokens import mend
 
+        if self._loop:
+            self._loop.load()
         folder = model_folder(self._name, fetch=self._fetch)
         try:
             loaded = WhisperModel(str(folder), "cpu", compute_type="int8", cpu_threads=1)
@@ -161,8 +163,6 @@ class WhisperDecoder:
         self._tokens = Tokenizer(
             loaded.hf_tokenizer, loaded.model.is_multilingual, "transcribe", "en"
         )
-        if self._loop:
-            self._loop.load()
         self._start = [*self._tokens.sot_sequence, self._tokens.no_timestamps]
         self._scorer = TextScorer(folder, self._tokens.encode, self._start, self._tokens.eot)
         self._model = loaded
@@ -189,7 +189,9 @@ class WhisperDecoder:
             return Recognition(n_best([joined] if best else []), duration_s=duration_s)
         [(encoded, texts)] = heard
         self._kept.keep(number, encoded)
-        phones = self._loop.hear(dither(speech).tobytes()) if self._loop and texts else ()
+        phones: tuple[str, ...] = ()
+        if self._loop and texts and _is_short(speech):
+            phones = self._loop.hear(dither(speech).tobytes())
         return Recognition(n_best(texts), None, phones, duration_s, number)
 
     def log_likelihoods(self, number: object, texts: Sequence[str]) -> list[float]:
@@ -234,7 +236,7 @@ class WhisperDecoder:
         The silence is put behind the samples, not behind their features: a clip that ends with
         its speech otherwise comes out twice.
         """
-        length_s = SHORT_S if len(samples) <= SHORT_SPEECH_S * RATE_HZ else WINDOW_S
+        length_s = SHORT_S if _is_short(samples) else WINDOW_S
         sound = np.zeros(int(length_s * RATE_HZ), np.float32)
         sound[: len(samples)] = samples / FULL_SCALE
         features = self._model.feature_extractor(sound, padding=0)
@@ -274,6 +276,11 @@ def _passes(texts: Sequence[str]) -> Iterator[list[str]]:
         some.append(text)
     if some:
         yield some
+
+
+def _is_short(speech: Samples) -> bool:
+    """Whether it fits the short window, as nearly every answer does."""
+    return len(speech) <= SHORT_SPEECH_S * RATE_HZ
 
 
 def _windows(samples: Samples) -> Iterator[Samples]:

@@ -141,9 +141,11 @@ def test_windows_grow_with_the_speech(decoder: WhisperDecoder) -> None:
     for seconds in (9.0, 9.1, 30.0, 30.6):
         room = int(seconds * RATE_HZ) - len(first) - len(last)
         between = np.concatenate(other * 5)[:room]
-        text = heard(decoder, np.concatenate([first, between, last])).plain.lower()
+        found = heard(decoder, np.concatenate([first, between, last]))
+        text = found.plain.lower()
         assert text.startswith("find a coffee shop near me")
         assert text.count("turn off the kitchen") == 1, seconds
+        assert bool(found.phones) == (seconds <= 9.1), "a silence was cut"
     recognition = heard(decoder, np.concatenate([first, between, last]))
     assert len(recognition.hypotheses) == 1
     with pytest.raises(ContextUnavailable):
