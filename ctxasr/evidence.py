@@ -19,7 +19,7 @@ STRANGE_MAX: Final = 3
 """Words beside the phrases that are no carriers; more say no more."""
 
 DOUBT_MAX: Final = 8.0
-"""Natural logs; a text that is less likely under the audio was surely not said."""
+"""Natural logs; more doubt says no more."""
 
 _CARRIERS: Final = frozenset(
     """a an the my your his her our their this that these those it it's its is are was be i i'd i'll
@@ -76,8 +76,8 @@ class Heard(NamedTuple):
     """What the audio says of a candidate, where the recogniser's scorer has compared both.
 
     The natural log of P(candidate | audio) over P(plain text | audio); how unlikely the plain text
-    is under it, in natural logs, at most DOUBT_MAX; and so much for each name that is replaced: a
-    name that was surely heard gives way to no neighbour.
+    is under it, in natural logs, at most DOUBT_MAX; and the same doubt once for each name that is
+    replaced: the surer a name was heard, the less easily it gives way to a neighbour.
     """
 
     ratio: float = 0.0
@@ -104,6 +104,9 @@ class _Put(NamedTuple):
     spelled: bool
     unasked: bool
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return "_Put()"
+
 
 class _Place(NamedTuple):
     """Where phrases are put in: the words of a hypothesis before, between and behind them."""
@@ -114,6 +117,9 @@ class _Place(NamedTuple):
     others: tuple[str, ...]
     """The plain words that do not stand beside the phrases."""
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return "_Place()"
+
 
 class PutIn(NamedTuple):
     """Phrases in the places of words: what evidence of a candidate is taken from."""
@@ -122,6 +128,9 @@ class PutIn(NamedTuple):
     puts: list[_Put]
     words: tuple[str, ...]
     """Of the whole text, as they are compared."""
+
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return "PutIn()"
 
 
 class Seen:

@@ -100,8 +100,8 @@ class Recognition:
     it keeps the sound of names that the dictionary lacks. Empty where a recogniser has none.
     `sound` is what a recogniser keeps of the audio for its `ports.AcousticScorer`, and for no other
     reader; None where it keeps nothing. `scored_by` says what such a scorer's log likelihoods sum
-    over: the tokens of a text, as end-to-end models do, or the frames of the sound, as acoustic
-    models do; the two weigh differently.
+    over: the tokens of a text, as end-to-end models do, which gives log P(text | sound), or the
+    frames of the sound, as acoustic models do, where differences alone mean something.
     """
 
     hypotheses: tuple[Hypothesis, ...]

@@ -220,6 +220,9 @@ class PhraseLists(NamedTuple):
     offered: tuple[str, ...] = ()
     """Matched with the whole first hypothesis, whatever it says."""
 
+    def __repr__(self) -> str:  # a traceback must not show what was named
+        return f"PhraseLists({len(self.all)} phrases)"
+
     @property
     def all(self) -> tuple[str, ...]:
         """In the order in which `Match.phrase` counts them."""
@@ -254,7 +257,8 @@ class AcousticScorer(Protocol):
     async def log_likelihoods(self, recognition: Recognition, texts: Sequence[str]) -> list[float]:
         """The natural log probability of each text, its end included, under `recognition.sound`.
 
-        Comparable within one call only. Cancelling the task stops the computation soon.
+        Comparable within one call only. Where `recognition.scored_by` is "tokens", 0 is certain;
+        where it is "frames", a constant is missing. Cancelling the task stops the computation soon.
 
         Raises:
             ContextUnavailable: nothing of this sound is kept (any more).

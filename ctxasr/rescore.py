@@ -3,7 +3,7 @@
 By Bayes' rule, a candidate is as probable as it explains what was heard, times how probable its
 words were before. Keeping the plain text scores 0, a candidate scores
 
-    weights . evidence [ + weights . what the audio says of both ]
+    w . evidence [ + w . (log P(candidate | audio) - log P(plain | audio), doubt, doubted names) ]
 
 and the softmax of all scores is how probable each text is. The likeliest other text is taken where
 the plain one is expected to have more word errors, each text being right with its probability: the
@@ -40,9 +40,6 @@ from ctxasr.words import edits_between
 
 SCORED_MAX: Final = 7
 """Candidates that are scored against the audio, beside the plain text."""
-
-EVERYDAY_AUDIO_MIN: Final = 0.0
-"""Natural log by which the audio must prefer a text to an everyday answer."""
 
 COMPARED_MAX: Final = 10
 """Texts that are compared with one another, the most probable; the rest have no weight."""
@@ -95,13 +92,11 @@ class Shortlist:
         weights = weights_by_sound(self.recognition)
         unheard = [(weights.score(one.evidence), one) for _, one in self.scored]
         alike = {one.words for _, one in unheard if one.evidence.homophone}
-        everyday = any(one.evidence.everyday for _, one in unheard)
+        everyday = bool(unheard) and is_everyday(self.recognition.hypotheses[0].words)
         others: dict[tuple[str, ...], Candidate] = {}
         for _, one in sorted(unheard, key=lambda pair: -pair[0]):
             # Sound cannot tell them apart, and an answer is not spelled in another way.
-            deaf = one.words in alike and (
-                one.less_likely or (everyday and one.evidence.generic > 0.0)
-            )
+            deaf = one.words in alike and (one.less_likely or (everyday and is_everyday(one.words)))
             if not one.unchanged and not deaf and len(others) < SCORED_MAX:
                 others.setdefault(one.words, one)
         if not others:
@@ -112,7 +107,7 @@ class Shortlist:
         )
         if not math.isfinite(plain):
             return self.by_text()
-        clear = EVERYDAY_AUDIO_MIN if everyday else -math.inf
+        clear = 0.0 if everyday else -math.inf  # the audio must prefer it to an everyday answer
         fitting = {
             words: fit
             for words, fit in zip(others, fits, strict=True)

@@ -54,7 +54,7 @@ WITHOUT_PHONE_LOOP: Final = Weights(
 )  # fmt: skip
 """By hypotheses alone."""
 
-WITH_SOUND: Final = Weights(
+WITH_TOKENS: Final = Weights(
     Evidence(
         spans=0.24, relative=-0.25, phones=0.17, prior=0.3, part=0.38, generic=0.17, gain=0.0,
         apart=-0.39, exact=0.82, place=-0.18, strange=-0.53, names=-2.03,
@@ -66,7 +66,7 @@ WITH_SOUND: Final = Weights(
 )  # fmt: skip
 """Where the candidate was scored by a model of tokens (Whisper), without a phone loop."""
 
-WITH_PHONE_LOOP_AND_TOKENS: Final = Weights(
+WITH_TOKENS_AND_PHONE_LOOP: Final = Weights(
     Evidence(
         spans=0.33, relative=-0.61, phones=0.18, prior=0.3, part=0.0, generic=-0.93,
         gain=1.02, apart=-0.51, exact=1.2, place=-0.31, strange=-0.87, names=-2.37,
@@ -76,9 +76,9 @@ WITH_PHONE_LOOP_AND_TOKENS: Final = Weights(
     Heard(ratio=0.198, doubt=0.344, doubted_names=0.285),
     threshold=0.1,
 )  # fmt: skip
-"""The same beside a phone loop."""
+"""The same, where a phone loop has heard the utterance as well."""
 
-WITH_PHONE_LOOP_AND_FRAMES: Final = Weights(
+WITH_FRAMES: Final = Weights(
     Evidence(
         spans=-2.67, relative=0.0, phones=0.44, prior=0.3, part=0.3, generic=0.32, gain=0.94,
         apart=-0.22, exact=2.1, place=-0.2, strange=-0.13, names=-1.2, support=0.0,
@@ -88,7 +88,7 @@ WITH_PHONE_LOOP_AND_FRAMES: Final = Weights(
     Heard(ratio=0.424),
     threshold=0.2,
 )  # fmt: skip
-"""Where it was scored by an acoustic model of frames (PocketSphinx)."""
+"""Where it was scored by an acoustic model of frames (PocketSphinx), with a phone loop or not."""
 
 
 def weights_by_text(recognition: Recognition) -> Weights:
@@ -99,5 +99,5 @@ def weights_by_text(recognition: Recognition) -> Weights:
 def weights_by_sound(recognition: Recognition) -> Weights:
     """Of a decision between texts that the recogniser's scorer has compared with the audio."""
     if recognition.scored_by == "frames":
-        return WITH_PHONE_LOOP_AND_FRAMES
-    return WITH_PHONE_LOOP_AND_TOKENS if recognition.phones else WITH_SOUND
+        return WITH_FRAMES
+    return WITH_TOKENS_AND_PHONE_LOOP if recognition.phones else WITH_TOKENS

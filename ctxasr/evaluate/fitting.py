@@ -76,8 +76,8 @@ class Choices:
 def fit(lists: Sequence[Choices], *, unused: Sequence[str] = ()) -> Weights:
     """The likeliest weights; the same for the same lists.
 
-    The weights of `unused` evidence stay 0, as do those of evidence that no candidate has; that of
-    the prior is at least PRIOR_MIN.
+    The weight of the prior is at least PRIOR_MIN. Those of `unused` evidence stay 0, as do those of
+    evidence that no candidate has.
     """
     import torch
 

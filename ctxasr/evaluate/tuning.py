@@ -72,9 +72,9 @@ WITHOUT_THEIR_SOUND: Final = 0.5
 
 _TEXT: Final = "without_phone_loop"
 _LOOP: Final = "with_phone_loop"
-_SOUND: Final = "with_sound"
-_LOOP_AND: Final = "with_phone_loop_and_"
-"""Tokens or frames."""
+_SOUND: Final = "with_tokens"
+_SOUND_AND_LOOP: Final = "with_tokens_and_phone_loop"
+_FRAMES: Final = "with_frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +191,10 @@ async def _add_lists(
             else:
                 share = WITHOUT_THEIR_SOUND if utterance.audio is not None else 1.0
                 sets[_TEXT].append(_List(by_text, key, share * weight))
-            name = _LOOP_AND + heard.scored_by if heard.phones else _SOUND
-            frames_alone = name == _SOUND and heard.scored_by == "frames"
-            if heard.sound is not None and listener.scorer is not None and not frames_alone:
+            frames = heard.scored_by == "frames"
+            name = _FRAMES if frames else _SOUND_AND_LOOP if heard.phones else _SOUND
+            has_less = frames and not heard.phones
+            if heard.sound is not None and listener.scorer is not None and not has_less:
                 scores = await _scores(found, heard, listener.scorer, known)
                 by_sound = tuple(
                     Choice(
@@ -284,7 +285,7 @@ def _fitted(sets: Sets, seed: int) -> Tuning:
         counts = Counter(one.condition for one in lists)
         weighed = [Choices(one.choices, one.weight / counts[one.condition]) for one in lists]
         unused: tuple[str, ...] = ("gain",) if name in (_TEXT, _SOUND) else ()
-        if name == _LOOP_AND + "frames":  # whose scores have no zero
+        if name != _SOUND_AND_LOOP:  # the scores of frames have no zero
             unused += ("doubt", "doubted_names")
         weights[name] = fit(weighed, unused=unused)
     return Tuning(weights, {name: len(lists) for name, lists in sets.items()}, seed)

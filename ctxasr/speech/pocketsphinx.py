@@ -165,7 +165,7 @@ class PocketSphinxDecoder:
         lattice = read_lattice(self._words)
         phones = self._loop.hear(sound) if self._loop else ()
         if len(sound) > SCORED_S_MAX * RATE_HZ * SAMPLE_BYTES:
-            return Recognition(hypotheses, lattice, phones, duration_s)
+            return Recognition(hypotheses, lattice, phones, duration_s, scored_by="frames")
         self._kept.keep(number, sound)
         return Recognition(hypotheses, lattice, phones, duration_s, number, scored_by="frames")
 

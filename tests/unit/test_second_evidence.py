@@ -17,7 +17,7 @@ from ctxasr.bias import Bias, bias_of, phrases_of
 from ctxasr.candidates import OFFERED_MAX
 from ctxasr.errors import ContextUnavailable
 from ctxasr.events import Entity, TurnText, to_event
-from ctxasr.evidence import DOUBT_MAX, Heard
+from ctxasr.evidence import DOUBT_MAX, Evidence, Heard, heard_of
 from ctxasr.hypotheses import Hypothesis, Recognition, Result
 from ctxasr.pipeline import READ_BUDGET_MS, SOUND_READ_BUDGET_MS
 from ctxasr.ports import AcousticScorer
@@ -168,22 +168,34 @@ async def test_sound_overrules_text_both_ways(texts: tuple[str, ...], by_text: s
     assert 0.99 < change.probability <= 1.0
 
 
-async def test_a_name_that_was_surely_heard_gives_way_to_no_neighbour() -> None:
+async def test_the_surer_a_name_was_heard_the_less_easily_it_gives_way() -> None:
     """The neighbour fits the sound as much worse in both cases, and nothing else fits."""
     joan = bias("Joan Smith")
     for phones in ("", "JH AA N S M IH TH"):
         said, margins = heard("john smith", "joan smith", phones=phones), list[float]()
-        for plain in (-0.1, -DOUBT_MAX, -DOUBT_MAX - 1.0):
+        for plain in (-0.1, -0.5, -2.0, -4.0, -DOUBT_MAX, -DOUBT_MAX - 1.0):
             ear = Ear({"john smith": plain, "joan smith": plain - 3.0}, usual=-99.0)
             found = await (await shortlist(said, joan, ALIGNER)).by_sound(ear)
             assert found is not None
             margins.append(found.margin)
-        sure, unsure, no_surer = margins
-        assert unsure == pytest.approx(no_surer, abs=1e-6), "at DOUBT_MAX nothing more is said"
+        sure, *between, unsure, more = margins
+        assert unsure == pytest.approx(more, abs=1e-6), "at DOUBT_MAX nothing more is said"
         if phones:
             assert sure < 0.0 < unsure
+            assert between == sorted(between)
+            assert sure < between[0] < between[-1] < unsure
         else:
             assert sure == pytest.approx(unsure), "without phones it was not learnt"
+
+
+def test_doubt_counts_once_for_the_text_and_once_for_each_name() -> None:
+    evidence = Evidence(**dict.fromkeys(Evidence._fields, 0.0))
+    for names in (0.0, 1.0, 2.0):
+        of_names = evidence._replace(names=names)
+        assert heard_of(-3.0, -1.0, of_names) == Heard(-2.0, 1.0, names)
+        assert heard_of(2.0, 0.5, of_names) == Heard(1.5, 0.0, 0.0), "surer than certain"
+        deepest = heard_of(-20.0, -DOUBT_MAX, of_names)
+        assert heard_of(-21.0, -DOUBT_MAX - 1.0, of_names) == deepest
 
 
 def test_each_kind_of_scorer_has_weights_of_its_own() -> None:
@@ -193,6 +205,7 @@ def test_each_kind_of_scorer_has_weights_of_its_own() -> None:
     assert len(set(kinds)) == len(kinds)
     assert all(one.score_heard(Heard(ratio=9.0)) > 0.0 for one in kinds)
     assert [one.heard.doubt > 0.0 for one in kinds] == [False, True, False], "frames have no zero"
+    assert weights_by_sound(replace(frames, phones=())) == kinds[-1]
     assert weights_by_text(tokens) != weights_by_text(beside_phones) == weights_by_text(frames)
 
 
@@ -225,12 +238,17 @@ async def test_an_everyday_answer_needs_clear_sound_to_be_changed(text: str, nam
     assert normalise(result.text) == name.lower()
 
 
-@pytest.mark.parametrize(("text", "other"), [("never mind", "nevermind"), ("OK", "okay")])
-async def test_an_everyday_answer_is_not_spelled_in_another_way(text: str, other: str) -> None:
-    for phones in ("", "N EH V ER M AY N D"):
+@pytest.mark.parametrize("named", ["Nevin", "Nevermind", "Okay", "Alright"])
+@pytest.mark.parametrize(
+    ("text", "other"), [("never mind", "nevermind"), ("OK", "okay"), ("all right", "alright")]
+)
+async def test_an_everyday_answer_is_not_spelled_in_another_way(
+    text: str, other: str, named: str
+) -> None:
+    looped = heard(text, other, phones="N EH V")
+    for said in (heard(text, other), looped, replace(looped, scored_by="frames")):
         ear = unsure(text, other, 9.0)
-        said = heard(text, other, phones=phones)
-        assert (await rescore(said, bias("Nevin"), ALIGNER, ear)).text == text
+        assert (await rescore(said, bias(named), ALIGNER, ear)).text == text
 
 
 @pytest.mark.parametrize("between", [(), ("x",), ("x", "y", "z")])
