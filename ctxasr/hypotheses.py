@@ -18,6 +18,9 @@ N_BEST_MAX: Final = 50
 WORDS_MAX: Final = 200
 """Words in one hypothesis; about 80 s of speech."""
 
+HYPOTHESIS_CHARS_MAX: Final = 2_000
+"""Characters of one hypothesis: WORDS_MAX words of ten letters."""
+
 PHRASES_MAX: Final = 1000
 """Biasing phrases of one utterance."""
 
@@ -69,13 +72,23 @@ def n_best(heard: Iterable[tuple[str, float]]) -> tuple[Hypothesis, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """A word between two lattice nodes; acoustic score in natural log units."""
+    """A word between two lattice nodes, or the word "", which is not said.
+
+    `acoustic` and `language` are natural logarithms, scaled as they add up to a path's total;
+    `language` is 0 where a recogniser gives none. `posterior` is a probability.
+    """
 
     source: int
     target: int
     word: str
     acoustic: float
     posterior: float
+    language: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """What it adds to the log probability of a path."""
+        return self.acoustic + self.language
 
     def __repr__(self) -> str:
         return f"Arc({self.source} -> {self.target})"
@@ -83,7 +96,15 @@ class Arc:
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """A word lattice: node times in seconds, nodes in topological order, arcs between them."""
+    """A word lattice: node times in seconds, nodes in topological order, arcs between them.
+
+    Each path from the first node to the last is a hypothesis. The arcs are sorted by their source.
+    Times are 0 where a file does not tell them.
+
+    >>> power, bauer = Arc(0, 1, "power", -2.0, 0.6), Arc(0, 1, "bauer", -2.4, 0.4)
+    >>> Lattice((0.0, 0.5), (power, bauer))
+    Lattice(2 nodes, 2 arcs)
+    """
 
     times_s: tuple[float, ...]
     arcs: tuple[Arc, ...]
@@ -93,13 +114,33 @@ class Lattice:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfusionNetwork:
+    """What was said place by place: in each slot the texts that may stand there, the best anywhere.
+
+    A text is a word as it is written, several words, or "" where nothing was said; beside it
+    stands its probability, above 0 and at most 1. Those of a slot need not add up to 1.
+
+    >>> network = ConfusionNetwork(((("meg", 1.0),), (("power", 0.6), ("bauer", 0.3), ("", 0.1))))
+    >>> network
+    ConfusionNetwork(2 slots, 4 entries)
+    """
+
+    slots: tuple[tuple[tuple[str, float], ...], ...]
+
+    def __repr__(self) -> str:
+        entries = sum(map(len, self.slots))
+        return f"ConfusionNetwork({len(self.slots)} slots, {entries} entries)"
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """All that the recogniser says of one utterance; the first hypothesis is the plain result.
 
     `phones` is the best path of a phone loop (ARPAbet without stress), free of any vocabulary:
     it keeps the sound of names that the dictionary lacks. Empty where a recogniser has none.
     `sound` is what a recogniser keeps of the audio for its `ports.AcousticScorer`, and for no other
-    reader; None where it keeps nothing.
+    reader; None where it keeps nothing. `lattice` and `confusions` are the networks that the
+    hypotheses come from, where a recogniser gives one.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -107,6 +148,7 @@ class Recognition:
     phones: tuple[str, ...] = ()
     duration_s: float = 0.0
     sound: object | None = field(default=None, compare=False)
+    confusions: ConfusionNetwork | None = None
 
     def __repr__(self) -> str:
         return f"Recognition({len(self.hypotheses)} hypotheses, {self.duration_s:g} s)"
