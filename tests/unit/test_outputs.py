@@ -5,17 +5,20 @@ from __future__ import annotations
 import doctest
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctxasr.errors import InputError, LimitExceeded, ScenarioError
 from ctxasr.hypotheses import HYPOTHESIS_CHARS_MAX, N_BEST_MAX, ConfusionNetwork
 from ctxasr.speech.outputs import formats, kaldi, links, source
 from ctxasr.speech.outputs.formats import READERS, guessed, read_file, reader_of
-from ctxasr.speech.outputs.source import Utterance, source_of
+from ctxasr.speech.outputs.source import Utterance, number_of, source_of
 
 WHISPER = """{
   "task": "transcribe", "language": "english", "duration": 4.1, "text": "Call Meg. Bauer, please.",
@@ -515,6 +518,25 @@ def drop(*path: str | int) -> Callable[[Any], None]:
     return change
 
 
+ODD = (
+    "",
+    " ",
+    "\n",
+    "\n\n",
+    "0",
+    "-1",
+    "7",
+    "1e999",
+    "NaN",
+    "null",
+    "{",
+    "]",
+    '"',
+    ",",
+    "=",
+    "*",
+    "@",
+)
 NAN, HUGE = math.nan, math.inf
 SEGMENT, CHANNEL = ("results", "segments", 0), ("results", "channels", 0, "alternatives", 0)
 RESULT = ("results", 0, "alternatives", 0)
@@ -577,9 +599,9 @@ def test_an_item_that_is_not_there_is_named() -> None:
         ("kaldi", "a2-2 no", "power", "3: must begin with the utterance and a rank"),
         ("kaldi", "a2-2 no", "a2-0 power", "3: must begin with"),
         ("kaldi", "a2-2 no", "a2-1 power", "4: rank 1 of this utterance stands there twice"),
-        ("slf", "a=-310.5", "a=nan", "10: a must be a finite number"),
-        ("slf", "a=-310.5", "a=", "10: a must be a finite number"),
-        ("slf", "t=0.42", "t=-0.42", "7: t must be a finite number, at least 0"),
+        ("slf", "a=-310.5", "a=nan", "10: a must be a number up to 1e9"),
+        ("slf", "a=-310.5", "a=", "10: a must be a number up to 1e9"),
+        ("slf", "t=0.42", "t=-0.42", "7: t must be a number up to 1e9, at least 0"),
         ("slf", "S=0 E=1", "S=0", "10: E must be a whole number"),
         ("slf", "S=0 E=1", "S=0 E=9", "10: node 9 is unknown; a line I=9 is right"),
         ("slf", "S=2 E=3", "S=2 E=1", "14: the lattice has a cycle through this link"),
@@ -593,12 +615,12 @@ def test_an_item_that_is_not_there_is_named() -> None:
         ("slf", "N=4", "N=5", "14: the lattice ends with 4 of 5 nodes; it may be cut off"),
         ("slf", "N=4", "N=many", "2: N must be a whole number"),
         ("slf", "S=1 E=2 W=!NULL", "S=1 E=3 W=!NULL", ""),
-        ("slf", "lmscale=10.0", "lmscale=-1", "2: lmscale must be a finite number, at least 0"),
+        ("slf", "lmscale=10.0", "lmscale=-1", "2: lmscale must be a number up to 1e9, at least 0"),
         ("slf", "lmscale=10.0", "lmscale=10.0 end=7", "2: end: node 7 is unknown"),
         ("slf", "lmscale=10.0", "start=3 end=0", "10: no path leads from the first node"),
         ("kaldi-lattice", "a1 \n", "a1 power\n", "1: must be the utterance alone"),
-        ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,nan,2_1_1", "2: a cost is no finite number"),
-        ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,loud,2_1_1", "2: a cost is no finite number"),
+        ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,nan,2_1_1", "2: a cost is no number up to 1e9"),
+        ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,loud,2_1_1", "2: a cost is no number up to 1e9"),
         ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0", ""),
         ("kaldi-lattice", "0\t1\tMEG", "0\tMEG", "2: is no line of a lattice; 'from to word"),
         ("kaldi-lattice", "0\t1\tMEG", "-1\t1\tMEG", "2: is no line of a lattice"),
@@ -680,6 +702,40 @@ def test_the_acoustic_scale_is_bounded() -> None:
     for wrong in (0.0, -1.0, math.nan):
         with pytest.raises(ScenarioError, match="the acoustic scale must be above 0"):
             read("slf", SLF, wrong)
+
+
+def test_numbers_are_bounded() -> None:
+    for number, said in (("1e9", ""), ("1.1e9", ":10: a must be a number up to 1e9")):
+        text = SLF.replace("a=-310.5", f"a=-{number}")
+        if said:
+            refused("slf", text, said[1:])
+        else:
+            assert math.isfinite(read("slf", text)[0].recognition.hypotheses[0].score)
+    refused("slf", SLF.replace("lmscale=10.0", "lmscale=0.001"), "2: lmscale must be 0 or at least")
+    assert number_of(f"{source.NUMBER_MAX}") == source.NUMBER_MAX
+    assert [number_of(one) for one in ("1_0", "inf", "nan", "-1.1e9", "", "power")] == [None] * 6
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_is_wrong_is_refused_in_words(data: st.DataObject) -> None:
+    """Pieces of a file taken out, doubled, or exchanged for numbers and signs."""
+    name = data.draw(st.sampled_from(list(FILES)))
+    text = FILES[name]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        length = data.draw(st.integers(0, 12))
+        put_in = data.draw(st.sampled_from(ODD) | st.just(text[at : at + length] * 2))
+        text = text[:at] + put_in + text[at + length :]
+    found: list[Utterance] = []
+    said = "file:1: "
+    try:
+        found = list(reader_of(name)(source_of(text.encode(), "file")))
+    except InputError as error:
+        said = str(error)
+    assert re.match(r"file:\d+: ", said)
+    assert not any(word in said for word in WHOLE_TEXT)
+    assert all(math.isfinite(one.score) for u in found for one in u.recognition.hypotheses)
 
 
 def test_a_guess_looks_at_the_first_lines_alone(monkeypatch: pytest.MonkeyPatch) -> None:

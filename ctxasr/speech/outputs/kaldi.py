@@ -74,6 +74,6 @@ def _costs(source: Source) -> dict[str, float]:
             continue
         cost = number_of(parts[1]) if len(parts) == 2 else None
         if cost is None:
-            raise source.wrong("must be an utterance with its rank, and a finite number", line)
+            raise source.wrong("must be an utterance with its rank, and a number up to 1e9", line)
         found[parts[0]] = cost
     return found

@@ -101,5 +101,5 @@ def _scores(source: Source, costs: str, scale: float, line: int) -> tuple[float,
     assert found is not None
     graph, acoustic = number_of(found[1]), number_of(found[2])
     if graph is None or acoustic is None:
-        raise source.wrong("a cost is no finite number", line)
+        raise source.wrong("a cost is no number up to 1e9", line)
     return 0.0 - acoustic * scale, 0.0 - graph

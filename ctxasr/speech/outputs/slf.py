@@ -31,7 +31,7 @@ from typing import Final
 from ctxasr.hypotheses import Lattice
 from ctxasr.speech.lattice import written_words
 from ctxasr.speech.outputs.links import Link, checked_links, lattice_of, topological
-from ctxasr.speech.outputs.source import Source, Utterance, number_of
+from ctxasr.speech.outputs.source import ACOUSTIC_SCALE_MAX, Source, Utterance, number_of
 
 _FIELD: Final = re.compile(r'\s*([A-Za-z]\w*)=("(?:[^"\\]|\\.)*"|\S*)')
 _LONG: Final = {
@@ -197,7 +197,10 @@ class _Scores:
         if base == 1.0:
             raise source.wrong("base: 1 is the base of no logarithm", raw.line)
         self.per_unit = math.log(base) if base > 0.0 else None
-        lm_scale = given("lmscale", 1.0, 0.0) or 1.0
+        lm_scale = given("lmscale", 1.0, 0.0) or 1.0  # 0: HTK had no language model
+        if lm_scale < 1.0 / ACOUSTIC_SCALE_MAX:
+            least = f"must be 0 or at least {1.0 / ACOUSTIC_SCALE_MAX:g}"
+            raise source.wrong(f"lmscale {least}", raw.line)
         scale = 1.0 / lm_scale if source.acoustic_scale is None else source.acoustic_scale
         self.scale, self.penalty = scale, given("wdpenalty", 0.0) / lm_scale
 
@@ -251,6 +254,6 @@ def _float(
 ) -> float:
     value = number_of(fields[name])
     if value is None or value < least:
-        wanted = "a finite number" + (f", at least {least:g}" if least > -math.inf else "")
+        wanted = "a number up to 1e9" + (f", at least {least:g}" if least > -math.inf else "")
         raise source.wrong(f"{name} must be {wanted}", line)
     return value

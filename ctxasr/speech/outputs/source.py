@@ -41,6 +41,9 @@ OUTPUT_BYTES_MAX: Final = 32_000_000
 ACOUSTIC_SCALE_MAX: Final = 100.0
 """Weight of acoustic scores beside those of language: usual are 0.05 to 1."""
 
+NUMBER_MAX: Final = 1e9
+"""Size of a number in a line of text: scores and times are far smaller, and sums stay finite."""
+
 PROBABILITY_MIN: Final = 1e-9
 """A confidence of 0 counts as this much: its logarithm is a number."""
 
@@ -205,12 +208,12 @@ def source_of(data: bytes, file: str, acoustic_scale: float | None = None) -> So
 
 
 def number_of(token: str) -> float | None:
-    """A finite number of a line, or None."""
+    """A number of a line, or None where it is none or larger than NUMBER_MAX."""
     try:
         value = float(token)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in token else None
+    return value if abs(value) <= NUMBER_MAX and "_" not in token else None
 
 
 def log_scores(confidences: Sequence[float | None]) -> list[float]:
