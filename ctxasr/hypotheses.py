@@ -18,6 +18,9 @@ N_BEST_MAX: Final = 50
 WORDS_MAX: Final = 200
 """Words in one hypothesis; about 80 s of speech."""
 
+HYPOTHESIS_CHARS_MAX: Final = 2_000
+"""Characters of one hypothesis: WORDS_MAX words of ten letters."""
+
 PHRASES_MAX: Final = 1000
 """Biasing phrases of one utterance."""
 
@@ -69,13 +72,23 @@ def n_best(heard: Iterable[tuple[str, float]]) -> tuple[Hypothesis, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """A word between two lattice nodes; acoustic score in natural log units."""
+    """A word between two lattice nodes, or the word "", which is not said.
+
+    `acoustic` and `language` are natural logarithms, scaled as they add up to a path's total;
+    `language` is 0 where a recogniser gives none. `posterior` is a probability.
+    """
 
     source: int
     target: int
     word: str
     acoustic: float
     posterior: float
+    language: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """What it adds to the log probability of a path."""
+        return self.acoustic + self.language
 
     def __repr__(self) -> str:
         return f"Arc({self.source} -> {self.target})"
@@ -83,13 +96,40 @@ class Arc:
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """A word lattice: node times in seconds, nodes in topological order, arcs between them."""
+    """A word lattice: node times in seconds, nodes in topological order, arcs between them.
+
+    Each path from the first node to the last is a hypothesis. The arcs are sorted by their source.
+    Times are 0 where a file does not tell them.
+
+    >>> power, bauer = Arc(0, 1, "power", -2.0, 0.6), Arc(0, 1, "bauer", -2.4, 0.4)
+    >>> Lattice((0.0, 0.5), (power, bauer))
+    Lattice(2 nodes, 2 arcs)
+    """
 
     times_s: tuple[float, ...]
     arcs: tuple[Arc, ...]
 
     def __repr__(self) -> str:
         return f"Lattice({len(self.times_s)} nodes, {len(self.arcs)} arcs)"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionNetwork:
+    """What was said place by place: in each slot the texts that may stand there, the best anywhere.
+
+    A text is a word as it is written, several words, or "" where nothing was said; beside it
+    stands its probability, above 0 and at most 1. Those of a slot need not add up to 1.
+
+    >>> network = ConfusionNetwork(((("meg", 1.0),), (("power", 0.6), ("bauer", 0.3), ("", 0.1))))
+    >>> network
+    ConfusionNetwork(2 slots, 4 entries)
+    """
+
+    slots: tuple[tuple[tuple[str, float], ...], ...]
+
+    def __repr__(self) -> str:
+        entries = sum(map(len, self.slots))
+        return f"ConfusionNetwork({len(self.slots)} slots, {entries} entries)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +142,8 @@ class Recognition:
     reader; None where it keeps nothing. `scored_by` says what such a scorer's log likelihoods sum
     over: the tokens of a text, as end-to-end models do, which gives log P(text | sound), or the
     frames of the sound, as acoustic models do, where differences alone mean something.
+    `lattice` and `confusions` are the networks that the hypotheses come from, where a recogniser
+    gives one.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -110,6 +152,7 @@ class Recognition:
     duration_s: float = 0.0
     sound: object | None = field(default=None, compare=False)
     scored_by: Literal["tokens", "frames"] = "tokens"
+    confusions: ConfusionNetwork | None = None
 
     def __repr__(self) -> str:
         return f"Recognition({len(self.hypotheses)} hypotheses, {self.duration_s:g} s)"

@@ -30,8 +30,8 @@ from pydantic import ValidationError
 from ctxasr.app import RECOGNISER, default_aligner, default_encoder, default_recognizer
 from ctxasr.errors import InputError
 from ctxasr.events import TurnText
-from ctxasr.gateway.requests import HypothesisIn, recognition_of
-from ctxasr.hypotheses import Change, Result
+from ctxasr.gateway.requests import recognition_of
+from ctxasr.hypotheses import Change, Recognition, Result
 from ctxasr.ports import ContextEncoder, PhraseAligner, Samples
 from ctxasr.scenario.complaints import first_of
 from ctxasr.scenario.nbest import NBest
@@ -113,7 +113,9 @@ class Rescorer:
         self._aligner = aligner or default_aligner()
 
     def rescore(
-        self, hypotheses: Sequence[str | tuple[str, float]] | None = None, **asked: Any
+        self,
+        hypotheses: Sequence[str | tuple[str, float]] | Recognition | None = None,
+        **asked: Any,
     ) -> Rescored:
         """`arescore`, for callers without an event loop.
 
@@ -133,7 +135,7 @@ class Rescorer:
 
     async def arescore(
         self,
-        hypotheses: Sequence[str | tuple[str, float]] | None = None,
+        hypotheses: Sequence[str | tuple[str, float]] | Recognition | None = None,
         *,
         audio: Sound | None = None,
         utterance: str = "",
@@ -144,7 +146,8 @@ class Rescorer:
     ) -> Rescored:
         """The most probable text of an n-best list, best first, after what was asked.
 
-        A hypothesis is a text, or a text and its log probability. `audio` is the sound of the
+        A hypothesis is a text, or a text and its log probability; or all of them are a recognition,
+        as `speech.outputs` reads it from other recognisers' files. `audio` is the sound of the
         answer, a file or 16-bit mono samples at 16 kHz: where the recogniser can score texts
         against it, it does, and without hypotheses its own are taken. `utterance` is what the
         customer had said before, `reply` what the assistant asked, `entities` the names on offer,
@@ -158,7 +161,6 @@ class Rescorer:
         """
         if hypotheses is None and audio is None:
             raise InputError("neither hypotheses nor audio; give what was heard, or its sound")
-        pairs = [(one, 0.0) if isinstance(one, str) else one for one in hypotheses or ()]
         listed = entities if isinstance(entities, Mapping) else {KIND: entities}
         given = {
             "utterance": utterance,
@@ -169,19 +171,17 @@ class Rescorer:
             "screen": list(screen),
         }
         try:
-            heard = NBest.model_validate(
-                {"hypotheses": [{"text": text, "score": score} for text, score in pairs]}
-            )
+            recognition = _recognition_of(hypotheses)
             turn = TurnBefore.model_validate(given | ({"slot": slot} if slot else {}))
         except ValidationError as error:
             raise InputError(": ".join(first_of(error))) from None
-        return await self.after(heard.hypotheses, turn.to_turn_text(), audio)
+        return await self.after(recognition, turn.to_turn_text(), audio)
 
     async def after(
-        self, heard: Sequence[HypothesisIn], turn: TurnText, audio: Sound | None = None
+        self, recognition: Recognition, turn: TurnText, audio: Sound | None = None
     ) -> Rescored:
         """The same of what was checked already."""
-        recognition, scorer = recognition_of(heard), None
+        scorer = None
         if audio is not None:
             recognizer = default_recognizer(self._recogniser)
             own = await recognizer.recognize(await asyncio.to_thread(_samples_of, audio))
@@ -196,6 +196,18 @@ class Rescorer:
     def forget(self) -> None:
         """Let go of how names sound."""
         self._aligner.forget()
+
+
+def _recognition_of(
+    hypotheses: Sequence[str | tuple[str, float]] | Recognition | None,
+) -> Recognition:
+    if isinstance(hypotheses, Recognition):
+        return hypotheses
+    pairs = [(one, 0.0) if isinstance(one, str) else one for one in hypotheses or ()]
+    heard = NBest.model_validate(
+        {"hypotheses": [{"text": text, "score": score} for text, score in pairs]}
+    )
+    return recognition_of(heard.hypotheses)
 
 
 def _samples_of(audio: Sound) -> Samples:

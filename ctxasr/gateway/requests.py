@@ -30,7 +30,7 @@ from ctxasr.documents import describe
 from ctxasr.envelopes import MESSAGE_BYTES_MAX, Identifier, Record
 from ctxasr.errors import EnvelopeError, InputError, LimitExceeded
 from ctxasr.gateway.wrappers import unwrapped
-from ctxasr.hypotheses import N_BEST_MAX, Recognition, n_best
+from ctxasr.hypotheses import HYPOTHESIS_CHARS_MAX, N_BEST_MAX, Recognition, n_best
 from ctxasr.timing import expired
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX + 4_096
@@ -44,9 +44,6 @@ RECEIVED_AT_MS_MAX: Final = 4_102_444_800_000
 
 RECEIVED_AHEAD_MS_MAX: Final = 3_600_000
 """How far the sender's clock may be ahead: texts live as much longer."""
-
-HYPOTHESIS_CHARS_MAX: Final = 2_000
-"""Characters of one hypothesis: WORDS_MAX words of ten letters."""
 
 PHONES_MAX: Final = 2_000
 """Phones of one utterance: what is said in three minutes."""

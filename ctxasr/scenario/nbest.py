@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Self
+from typing import Annotated, Any, Final, Protocol, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -55,7 +55,15 @@ class NBest(Strictly):
         return self
 
 
-def read_nbest(stream: BinaryIO, file: str) -> Iterator[NBest]:
+class Lines(Protocol):
+    """What lines are read from: a file, a pipe."""
+
+    def readline(self, size: int, /) -> bytes:
+        """The next line with its end, or as many of its bytes."""
+        ...
+
+
+def read_nbest(stream: Lines, file: str) -> Iterator[NBest]:
     """The lines of a stream, each as soon as it has come; empty ones are passed over.
 
     Raises:

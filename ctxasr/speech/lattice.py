@@ -31,13 +31,18 @@ LATTICE_BYTES_MAX: Final = 32_000_000
 LATTICE_ARCS_MAX: Final = 500_000
 """Arcs of one lattice; a minute of noisy speech has about a tenth."""
 
-_FILLER: Final = re.compile(r"!.*|<.*>|\[.*\]|\+\+.*\+\+")
+_FILLER: Final = re.compile(r"!.*|<.*>|\[.*\]|\+\+.*\+\+|-pau-")
+
+
+def written_words(text: str) -> str:
+    """A recogniser's raw output as it is written: no fillers, no variant numbers."""
+    words = (VARIANT.sub("", word) for word in text.split() if not _FILLER.fullmatch(word))
+    return " ".join(words)
 
 
 def clean_words(text: str) -> str:
-    """A recogniser's raw output in the form of hypotheses: no fillers, no variant numbers."""
-    words = (VARIANT.sub("", word) for word in text.split() if not _FILLER.fullmatch(word))
-    return normalise(" ".join(words))
+    """The same in the form in which words are compared."""
+    return normalise(written_words(text))
 
 
 def read_htk(text: str) -> Lattice:

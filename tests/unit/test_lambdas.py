@@ -23,7 +23,7 @@ from ctxasr.gateway.neighbours import (
     SweepQueue,
     neighbours,
 )
-from ctxasr.hypotheses import N_BEST_MAX
+from ctxasr.hypotheses import HYPOTHESIS_CHARS_MAX, N_BEST_MAX
 from ctxasr.lambdas import left_s, needs_sweep, sweep_delay_s
 from ctxasr.pipeline import on_event, sweep
 
@@ -161,7 +161,7 @@ def test_limits_of_requests_hold_at_their_edge() -> None:
         requests.read(requests.RescoreRequest, document)
         with pytest.raises(InputError, match=name):
             requests.read(requests.RescoreRequest, document | {name: [one] * (limit + 1)})
-    long = "a" * requests.HYPOTHESIS_CHARS_MAX
+    long = "a" * HYPOTHESIS_CHARS_MAX
     requests.read(requests.HypothesisIn, {"text": long})
     with pytest.raises(InputError, match="text"):
         requests.read(requests.HypothesisIn, {"text": long + "a"})
