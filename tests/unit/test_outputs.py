@@ -197,6 +197,8 @@ def test_whisper_has_an_utterance_a_segment() -> None:
     faster = [{"start": 0.0, "end": 1.0, "text": " Yes.", "avg_logprob": None}]
     assert heard(*read("whisper", json.dumps(faster))) == [("Yes.", 0.0)]
     assert len(read("whisper", WHISPER + WHISPER)) == 4
+    named = WHISPER.replace('"id": 0', '"id": "seg_001"')
+    assert read("whisper", named)[0].id == "seg_001", "as OpenAI's API names them with speakers"
 
 
 def test_vosk_has_an_utterance_a_document() -> None:
