@@ -619,6 +619,7 @@ def test_an_item_that_is_not_there_is_named() -> None:
         ("slf", "S=1 E=2 W=!NULL", "S=1 E=3 W=!NULL", ""),
         ("slf", "lmscale=10.0", "lmscale=-1", "2: lmscale must be a number up to 1e9, at least 0"),
         ("slf", "lmscale=10.0", "lmscale=10.0 end=7", "2: end: node 7 is unknown"),
+        ("slf", "lmscale=10.0", "start=2 end=2", "2: the lattice starts and ends at one node"),
         ("slf", "lmscale=10.0", "start=3 end=0", "10: no path leads from the first node"),
         ("kaldi-lattice", "a1 \n", "a1 power\n", "1: must be the utterance alone"),
         ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,nan,2_1_1", "2: a cost is no number up to 1e9"),
