@@ -662,6 +662,10 @@ def test_words_as_numbers_are_refused() -> None:
     refused("kaldi-lattice", "a1\n0 1 17 1,2,\n1 2 18 1,2,\n2\n", "2: the words are numbers of")
 
 
+def test_words_of_networks_are_not_shown() -> None:
+    assert "wombat" not in repr(links.Link(0, 1, "wombat", 0.0, 0.0, 1))
+
+
 # ---------------------------------------------------------------- bounds
 
 
