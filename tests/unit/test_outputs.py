@@ -662,6 +662,13 @@ def test_words_as_numbers_are_refused() -> None:
     refused("kaldi-lattice", "a1\n0 1 17 1,2,\n1 2 18 1,2,\n2\n", "2: the words are numbers of")
 
 
+def test_half_a_character_is_refused() -> None:
+    refused("vosk", '{"text": "power \\ud800"}', "1: has half of a character")
+    broken = DEEPGRAM.replace("call meg", "\\udc00", 1)
+    refused("deepgram", broken, "1: results.channels.0: has half of a character")
+    assert heard(*read("vosk", '{"text": "\\ud83d\\ude00 power"}')) == [("\U0001f600 power", 0.0)]
+
+
 def test_words_of_networks_are_not_shown() -> None:
     assert "wombat" not in repr(links.Link(0, 1, "wombat", 0.0, 0.0, 1))
 

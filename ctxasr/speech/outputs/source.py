@@ -157,6 +157,7 @@ class Source:
         heard.
 
         Raises:
+            ScenarioError: a text or the id holds half of a character, as JSON can escape it.
             LimitExceeded: one is longer than HYPOTHESIS_CHARS_MAX, or as `best_paths`.
         """
         where = ": ".join(part for part in (f"{self.file}:{line}", field) if part)
@@ -166,6 +167,11 @@ class Source:
                 texts += [(one.text, one.score) for one in best_paths(network)]
             except LimitExceeded as error:
                 raise LimitExceeded(error.name, error.limit, error.got, where) from None
+        try:
+            "".join([id, *(text for text, _ in texts)]).encode()
+        except UnicodeEncodeError:
+            said = r"has half of a character, one of \ud800 to \udfff; both halves are right"
+            raise self.wrong(said, line, field) from None
         longest = max((len(text) for text, _ in texts), default=0)
         if longest > HYPOTHESIS_CHARS_MAX:
             raise LimitExceeded("HYPOTHESIS_CHARS_MAX", HYPOTHESIS_CHARS_MAX, longest, where)
