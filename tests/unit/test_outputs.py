@@ -662,6 +662,10 @@ def test_words_as_numbers_are_refused() -> None:
     refused("kaldi-lattice", "a1\n0 1 17 1,2,\n1 2 18 1,2,\n2\n", "2: the words are numbers of")
 
 
+def test_a_text_is_one_line() -> None:
+    assert heard(*read("vosk", '{"text": "call\\nmeg  power"}')) == [("call meg  power", 0.0)]
+
+
 def test_half_a_character_is_refused() -> None:
     refused("vosk", '{"text": "power \\ud800"}', "1: has half of a character")
     broken = DEEPGRAM.replace("call meg", "\\udc00", 1)

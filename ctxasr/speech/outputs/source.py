@@ -153,15 +153,15 @@ class Source:
     ) -> Utterance:
         """Texts with their scores, best first, then those of the network, as one utterance.
 
-        The first N_BEST_MAX that differ in their words are kept. Where all are empty nothing was
-        heard.
+        A line break in a text becomes a blank. The first N_BEST_MAX that differ in their words are
+        kept. Where all are empty nothing was heard.
 
         Raises:
             ScenarioError: a text or the id holds half of a character, as JSON can escape it.
             LimitExceeded: one is longer than HYPOTHESIS_CHARS_MAX, or as `best_paths`.
         """
         where = ": ".join(part for part in (f"{self.file}:{line}", field) if part)
-        texts = [(text.strip(), score) for text, score in heard]
+        texts = [(" ".join(text.strip().splitlines()), score) for text, score in heard]
         if network is not None:
             try:
                 texts += [(one.text, one.score) for one in best_paths(network)]
