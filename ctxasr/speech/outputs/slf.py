@@ -47,7 +47,7 @@ _SIZE_MAX: Final = 10**9
 Fields = dict[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Raw:
     """The lines of one lattice, in their order."""
 
