@@ -53,6 +53,10 @@ def read_heard(
 
     `format` is "jsonl" or a name of READERS; without it the beginning tells.
 
+    >>> heard = BytesIO(b'["call meg", "call mag"]\\n{"hypotheses": ["power"], "id": "a2"}\\n')
+    >>> [(one.recognition.plain, one.id) for one in read_heard(heard, "heard.jsonl")]
+    [('call meg', ''), ('power', 'a2')]
+
     Raises:
         InputError: there is no such format.
         ScenarioError: names file, line and field.

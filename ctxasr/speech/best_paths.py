@@ -35,6 +35,10 @@ SEARCH_ARCS_MAX: Final = 2_000_000
 """Arcs that one search follows, some seconds; fifty texts of a usual lattice take thousands."""
 
 
+COST_DIGITS: Final = 9
+"""Decimals of a cost: sums of equal scores differ in their last digits, and are equal without."""
+
+
 class _Step(NamedTuple):
     """An arc out of a node: the words as they are compared, as they are written, and its score."""
 
@@ -115,7 +119,7 @@ class _Search:
                 raise LimitExceeded("WORDS_MAX", WORDS_MAX, -state.left, "network")
             if last in state.nodes:
                 number = next(self._numbers)
-                end = state._replace(cost=-state.nodes[last], number=number, nodes=None)
+                end = state._replace(cost=_cost(state.nodes[last]), number=number, nodes=None)
                 heappush(states, end)
             for following in self._following(state):
                 heappush(states, following)
@@ -155,7 +159,11 @@ class _Search:
                     nodes[step.target] = -math.inf
                 nodes[step.target] = max(nodes[step.target], nodes[node] + step.score)
         best = max(score + self.ahead[node] for node, score in nodes.items())
-        return _State(-best, -len(words.split()), next(self._numbers), words, written, nodes)
+        return _State(_cost(best), -len(words.split()), next(self._numbers), words, written, nodes)
+
+
+def _cost(score: float) -> float:
+    return round(0.0 - score, COST_DIGITS)
 
 
 def _steps_of(network: Lattice | ConfusionNetwork) -> list[list[_Step]]:

@@ -134,6 +134,12 @@ def test_a_search_ends_at_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lengths[-1] == 16
 
 
+def test_equal_scores_cost_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = tuple(tuple((f"w{place}x{one}", 1 / 3) for one in range(3)) for place in range(150))
+    monkeypatch.setattr(module, "SEARCH_ARCS_MAX", 20_000)
+    assert len(best_paths(ConfusionNetwork(slots))) == N_BEST_MAX, "sums differ in their last digit"
+
+
 def test_same_texts_at_other_times_are_followed_once() -> None:
     """Each of 30 words may be said along 20 ways that differ in their silences alone."""
     arcs, node = [], 0

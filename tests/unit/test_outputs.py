@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from ctxasr.errors import InputError, LimitExceeded, ScenarioError
 from ctxasr.hypotheses import HYPOTHESIS_CHARS_MAX, N_BEST_MAX, ConfusionNetwork
+from ctxasr.scenario import heard as reading
 from ctxasr.speech.outputs import formats, kaldi, links, source
 from ctxasr.speech.outputs.formats import READERS, guessed, read_file, reader_of
 from ctxasr.speech.outputs.source import Utterance, number_of, source_of
@@ -178,9 +180,11 @@ def log(*probabilities: float) -> float:
 # ---------------------------------------------------------------- as their documentation shows
 
 
-def test_examples_run() -> None:
-    found = doctest.testmod(source)
-    assert (found.attempted, found.failed) == (1, 0)
+@pytest.mark.parametrize("documented", [source, formats, reading])
+def test_examples_run(documented: ModuleType) -> None:
+    found = doctest.testmod(documented)
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_there_is_a_file_of_every_format() -> None:
@@ -197,6 +201,8 @@ def test_whisper_has_an_utterance_a_segment() -> None:
     faster = [{"start": 0.0, "end": 1.0, "text": " Yes.", "avg_logprob": None}]
     assert heard(*read("whisper", json.dumps(faster))) == [("Yes.", 0.0)]
     assert len(read("whisper", WHISPER + WHISPER)) == 4
+    named = WHISPER.replace('"id": 0', '"id": "seg_001"')
+    assert read("whisper", named)[0].id == "seg_001", "as OpenAI's API names them with speakers"
 
 
 def test_vosk_has_an_utterance_a_document() -> None:
@@ -617,6 +623,7 @@ def test_an_item_that_is_not_there_is_named() -> None:
         ("slf", "S=1 E=2 W=!NULL", "S=1 E=3 W=!NULL", ""),
         ("slf", "lmscale=10.0", "lmscale=-1", "2: lmscale must be a number up to 1e9, at least 0"),
         ("slf", "lmscale=10.0", "lmscale=10.0 end=7", "2: end: node 7 is unknown"),
+        ("slf", "lmscale=10.0", "start=2 end=2", "2: the lattice starts and ends at one node"),
         ("slf", "lmscale=10.0", "start=3 end=0", "10: no path leads from the first node"),
         ("kaldi-lattice", "a1 \n", "a1 power\n", "1: must be the utterance alone"),
         ("kaldi-lattice", "4.0,310.0,2_1_1", "4.0,nan,2_1_1", "2: a cost is no number up to 1e9"),
@@ -657,6 +664,21 @@ def test_two_first_nodes_are_one_too_many() -> None:
 
 def test_words_as_numbers_are_refused() -> None:
     refused("kaldi-lattice", "a1\n0 1 17 1,2,\n1 2 18 1,2,\n2\n", "2: the words are numbers of")
+
+
+def test_a_text_is_one_line() -> None:
+    assert heard(*read("vosk", '{"text": "call\\nmeg  power"}')) == [("call meg  power", 0.0)]
+
+
+def test_half_a_character_is_refused() -> None:
+    refused("vosk", '{"text": "power \\ud800"}', "1: has half of a character")
+    broken = DEEPGRAM.replace("call meg", "\\udc00", 1)
+    refused("deepgram", broken, "1: results.channels.0: has half of a character")
+    assert heard(*read("vosk", '{"text": "\\ud83d\\ude00 power"}')) == [("\U0001f600 power", 0.0)]
+
+
+def test_words_of_networks_are_not_shown() -> None:
+    assert "wombat" not in repr(links.Link(0, 1, "wombat", 0.0, 0.0, 1))
 
 
 # ---------------------------------------------------------------- bounds

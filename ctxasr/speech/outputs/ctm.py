@@ -38,7 +38,7 @@ FIELDS: Final = (5, 6, 7)
 _Word = tuple[str, float | None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Words:
     """What is read so far of one file and channel."""
 

@@ -30,6 +30,9 @@ class Link(NamedTuple):
     line: int
     posterior: float | None = None
 
+    def __repr__(self) -> str:  # a traceback must not show what was said
+        return f"Link({self.source} -> {self.target})"
+
 
 def lattice_of(
     links: Sequence[Link],

@@ -47,7 +47,7 @@ _SIZE_MAX: Final = 10**9
 Fields = dict[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Raw:
     """The lines of one lattice, in their order."""
 
@@ -155,6 +155,8 @@ def _lattice(source: Source, raw: _Raw) -> Lattice:
     topological(links, source.wrong)  # without a cycle there is a first node, and a last
     first = _end(source, raw, "start", links, {link.target for link in links}, known)
     last = _end(source, raw, "end", links, {link.source for link in links}, known)
+    if first == last:
+        raise source.wrong("the lattice starts and ends at one node; two are right", raw.line)
     outer = words.get(last if raw.backwards else first, "")
     if outer and not any("W" in fields for _, fields in raw.links):
         added = max(node for link in links for node in (link.source, link.target)) + 1

@@ -153,19 +153,25 @@ class Source:
     ) -> Utterance:
         """Texts with their scores, best first, then those of the network, as one utterance.
 
-        The first N_BEST_MAX that differ in their words are kept. Where all are empty nothing was
-        heard.
+        A line break in a text becomes a blank. The first N_BEST_MAX that differ in their words are
+        kept. Where all are empty nothing was heard.
 
         Raises:
+            ScenarioError: a text or the id holds half of a character, as JSON can escape it.
             LimitExceeded: one is longer than HYPOTHESIS_CHARS_MAX, or as `best_paths`.
         """
         where = ": ".join(part for part in (f"{self.file}:{line}", field) if part)
-        texts = [(text.strip(), score) for text, score in heard]
+        texts = [(" ".join(text.strip().splitlines()), score) for text, score in heard]
         if network is not None:
             try:
                 texts += [(one.text, one.score) for one in best_paths(network)]
             except LimitExceeded as error:
                 raise LimitExceeded(error.name, error.limit, error.got, where) from None
+        try:
+            "".join([id, *(text for text, _ in texts)]).encode()
+        except UnicodeEncodeError:
+            said = r"has half of a character, one of \ud800 to \udfff; both halves are right"
+            raise self.wrong(said, line, field) from None
         longest = max((len(text) for text, _ in texts), default=0)
         if longest > HYPOTHESIS_CHARS_MAX:
             raise LimitExceeded("HYPOTHESIS_CHARS_MAX", HYPOTHESIS_CHARS_MAX, longest, where)

@@ -25,7 +25,7 @@ class _Word(Given):
 
 class _Segment(Given):
     text: str
-    id: int | None = None
+    id: int | str | None = None
     start: Seconds = 0.0
     end: Seconds = 0.0
     avg_logprob: Score | None = None
