@@ -22,20 +22,16 @@ from ctxasr.speech.outputs.source import (
     Probability,
     Seconds,
     Source,
+    Timed,
     Utterance,
     log_scores,
 )
 
 
-class _Word(Given):
-    start: Seconds
-    end: Seconds
-
-
 class _Alternative(Given):
     transcript: str
     confidence: Probability | None = None
-    words: tuple[_Word, ...] = ()
+    words: tuple[Timed, ...] = ()
 
 
 class _Channel(Given):

@@ -68,6 +68,13 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)]
 
 
+class Timed(Given):
+    """A word with its times; the word itself stands in the text of its utterance."""
+
+    start: Seconds
+    end: Seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One utterance of a file: what was heard, and what the file calls it ("" for nothing).

@@ -18,16 +18,14 @@ from ctxasr.speech.outputs.source import (
     Given,
     Probability,
     Score,
-    Seconds,
     Source,
+    Timed,
     Utterance,
     log_scores,
 )
 
 
-class _Word(Given):
-    start: Seconds
-    end: Seconds
+class _Word(Timed):
     conf: Probability | None = None
 
 

@@ -15,12 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ctxasr.speech.outputs.source import Given, Score, Seconds, Source, Utterance
-
-
-class _Word(Given):
-    start: Seconds
-    end: Seconds
+from ctxasr.speech.outputs.source import Given, Score, Seconds, Source, Timed, Utterance
 
 
 class _Segment(Given):
@@ -29,17 +24,17 @@ class _Segment(Given):
     start: Seconds = 0.0
     end: Seconds = 0.0
     avg_logprob: Score | None = None
-    words: tuple[_Word, ...] | None = None
+    words: tuple[Timed, ...] | None = None
 
 
 class _Segmented(Given):
     segments: tuple[_Segment, ...]
-    words: tuple[_Word, ...] | None = None
+    words: tuple[Timed, ...] | None = None
 
 
 class _Whole(Given):
     text: str
-    words: tuple[_Word, ...] | None = None
+    words: tuple[Timed, ...] | None = None
     duration: Seconds = 0.0
 
 
